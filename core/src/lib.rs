@@ -1,1 +1,30 @@
+//! Headroom's decisions, pure: commands in, effects out.
+//!
+//! Nothing here reads a clock, a file, a socket, the environment or a random number: time and seeds
+//! are arguments, effects are values. That is what makes it testable, simulable and fast. The
+//! allocator drives [`machine::Machine`]; the agent uses [`usage`], [`forecast`] and [`reclaim`].
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
+pub mod agents;
+pub mod command;
+pub mod effect;
+pub mod explain;
+pub mod fairness;
+pub mod filter;
+pub mod fit;
+pub mod forecast;
+pub mod frameworks;
+pub mod ids;
+pub mod invariants;
+pub mod ledger;
+pub mod machine;
+pub mod offer;
+pub mod overcommit;
+pub mod ports;
+pub mod reclaim;
+pub mod resources;
+pub mod roles;
+pub mod tasks;
+pub mod time;
+pub mod usage;
