@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::tree::SUPERVISORS;
 use super::{CgroupError, Controller, Group, knob};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -62,8 +63,30 @@ impl Group {
         let signalled = self.signal_all(Signal::SIGKILL);
         if frozen.is_ok() {
             self.thaw()?;
+            self.flee_frozen_ancestor()?;
         }
         signalled.map(|_| ())
+    }
+
+    /// A v1 freezer holds even killed processes, and an ancestor's (the slice's) holds ours: what
+    /// was killed is moved out of it to die, beside the supervisors, which are never frozen.
+    fn flee_frozen_ancestor(&self) -> Result<(), CgroupError> {
+        let Some(dir) = self.dir(Controller::Freezer).filter(|dir| !dir.v2) else { return Ok(()) };
+        if knob::read_u64(&dir.path.join("freezer.parent_freezing"))? == 0 {
+            return Ok(());
+        }
+        let parent = dir.path.ancestors().nth(2);
+        let Some(refuge) = parent.map(|parent| parent.join(SUPERVISORS).join("cgroup.procs"))
+        else {
+            return Ok(());
+        };
+        for pid in self.procs()? {
+            match knob::write(&refuge, &pid.to_string()) {
+                Err(e) if e.errno() != Some(libc::ESRCH) => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,8 @@ mod error;
 mod freezer;
 mod group;
 mod hierarchy;
+#[cfg(test)]
+mod kernel_tests;
 mod kill;
 mod knob;
 mod memory;

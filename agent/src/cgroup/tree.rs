@@ -1,17 +1,17 @@
 //! The agent's subtree in every hierarchy: `<parent>/{guaranteed,revocable,supervisors}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::group::make_dir;
+use super::group::{children, make_dir};
 use super::quota::RevocableLimits;
 use super::{CgroupError, Class, ContainerCgroup, Controller, Group, Hierarchy, Slice, knob};
 use crate::absence::Absence;
 
 /// The parent group when the operator names none.
 pub const DEFAULT_PARENT: &str = "headroom";
-const SUPERVISORS: &str = "supervisors";
+pub(super) const SUPERVISORS: &str = "supervisors";
 /// A directory name's longest length (NAME_MAX).
 const MAX_NAME_BYTES: usize = 255;
 
@@ -105,6 +105,18 @@ impl Tree {
         let name = format!("{}/{}/{id}", self.parent, class.dir_name());
         let group = Group::new(&self.hierarchy, &name);
         Ok(ContainerCgroup::new(group, class, id, Arc::clone(&self.limits)))
+    }
+
+    /// The ids of all containers that have a group in `class`, whoever made it: after a restart
+    /// those without a document are nobody's and can be killed and removed.
+    pub fn ids(&self, class: Class) -> Result<Vec<String>, CgroupError> {
+        let slice = self.slice(class);
+        let mut ids = BTreeSet::new();
+        for dir in slice.group().distinct_dirs() {
+            let name = |path: PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+            ids.extend(children(dir)?.into_iter().filter_map(name));
+        }
+        Ok(ids.into_iter().collect())
     }
 
     /// All that is lent.
