@@ -5,4 +5,5 @@ pub mod absence;
 pub mod cgroup;
 pub mod checkpoint;
 pub mod containers;
+pub mod files;
 pub mod supervisor;
