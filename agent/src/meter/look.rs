@@ -3,7 +3,7 @@
 use super::{Meter, now};
 use crate::{
     cgroup::{Class, Controller, Tree},
-    files::{FileId, Reader, cpu_usage_ns},
+    files::{FileId, Reader, parse::cpu_usage_ns},
     tasks,
 };
 use headroom_core::{

@@ -212,6 +212,11 @@ impl Probe {
         self.sched.as_ref().map(|sched| sched.read(key))
     }
 
+    /// A task's run-queue wait alone.
+    pub fn wait_ns(&self, key: &mut SchedKey) -> Option<u64> {
+        self.sched(key).map(|counters| counters.wait_ns)
+    }
+
     /// A task's block I/O. `None` when the signal is absent.
     pub fn block(&self, key: &mut BlockKey) -> Option<BlockCounters> {
         self.block.as_ref().map(|block| block.read(key))
