@@ -111,8 +111,7 @@ fn lock(config: &Config) -> Result<Flock<File>, DaemonError> {
     let state_dir = |source| DaemonError::StateDir { path: dir.clone(), source };
     fs::create_dir_all(dir).map_err(state_dir)?;
     let file = File::create(dir.join(LOCK_FILE)).map_err(state_dir)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| DaemonError::Locked(dir.clone()))
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| DaemonError::Locked(dir.clone()))
 }
 
 /// Our cgroups, or none with the reason in the log: tasks then run without limits and figures.

@@ -94,8 +94,10 @@ impl Link {
 
     async fn connect(
         &mut self,
-    ) -> Result<(mpsc::Sender<wire::AgentMessage>, tonic::Streaming<wire::AllocatorMessage>), LinkError>
-    {
+    ) -> Result<
+        (mpsc::Sender<wire::AgentMessage>, tonic::Streaming<wire::AllocatorMessage>),
+        LinkError,
+    > {
         let connect = |source| LinkError::Connect { address: self.address.clone(), source };
         let channel: Channel = Endpoint::from_shared(self.address.clone())
             .map_err(connect)?

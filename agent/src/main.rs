@@ -6,11 +6,7 @@ use headroom_agent::{
     config::{Config, Flags},
     daemon, supervisor,
 };
-use std::{
-    ffi::OsStr,
-    path::Path,
-    process::ExitCode,
-};
+use std::{ffi::OsStr, path::Path, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -40,7 +36,11 @@ fn main() -> anyhow::Result<ExitCode> {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&cli.log).context("--log")?)
         .with_writer(std::io::stderr);
-    if cli.log_json { logs.json().init() } else { logs.init() }
+    if cli.log_json {
+        logs.json().init()
+    } else {
+        logs.init()
+    }
     let config = Config::load(&cli.flags)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

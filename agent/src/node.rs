@@ -48,8 +48,7 @@ fn memory_mib() -> f64 {
 }
 
 fn disk_mib(config: &Config) -> f64 {
-    let free = statvfs(&config.state_dir).map_or(0.0, |disk| {
-        disk.blocks_available() as f64 * disk.fragment_size() as f64 / MIB
-    });
+    let free = statvfs(&config.state_dir)
+        .map_or(0.0, |disk| disk.blocks_available() as f64 * disk.fragment_size() as f64 / MIB);
     free - DISK_KEPT_MIB.min(free / 2.0)
 }

@@ -93,7 +93,10 @@ impl Meter {
             .meters
             .iter()
             .filter(|task| task.class == Class::Revocable)
-            .map(|task| LentTask { handle: TaskHandle::from_number(task.handle), since: task.since })
+            .map(|task| LentTask {
+                handle: TaskHandle::from_number(task.handle),
+                since: task.since,
+            })
             .collect();
         let protected = used.guaranteed_milli.zip(self.system_cpus_milli);
         let signals = Signals {

@@ -49,7 +49,8 @@ impl Meter {
         let waits = sched.map(|sched| sched.wait_histogram);
         let wait_p99_ms = waits.as_ref().and_then(|waits| p99_ms(waits, &task.waits));
         task.waits = waits.unwrap_or_default();
-        let report = report::task(task.handle, usage, task.forecast.forecast(now), &moved, wait_p99_ms);
+        let report =
+            report::task(task.handle, usage, task.forecast.forecast(now), &moved, wait_p99_ms);
         (report, usage)
     }
 
@@ -58,13 +59,17 @@ impl Meter {
         let sample = node_sample(now, &files);
         let moved = self.node_before.as_ref().and_then(|before| rates(before, &sample));
         self.node_before = Some(sample);
-        let usage =
-            Usage { memory_milli_mib: sample.memory_bytes.map(milli_mib), ..moved.unwrap_or_default().usage };
+        let usage = Usage {
+            memory_milli_mib: sample.memory_bytes.map(milli_mib),
+            ..moved.unwrap_or_default().usage
+        };
         let of_tasks = |amount: fn(&Usage) -> Option<u64>| {
             tasks.iter().filter_map(|(_, usage)| amount(usage)).sum::<u64>()
         };
         let system = Usage {
-            cpus_milli: usage.cpus_milli.map(|all| all.saturating_sub(of_tasks(|of| of.cpus_milli))),
+            cpus_milli: usage
+                .cpus_milli
+                .map(|all| all.saturating_sub(of_tasks(|of| of.cpus_milli))),
             memory_milli_mib: usage
                 .memory_milli_mib
                 .map(|all| all.saturating_sub(of_tasks(|of| of.memory_milli_mib))),
@@ -99,7 +104,8 @@ fn task_sample(now: Time, files: &FileSample, wait_ns: Option<u64>) -> Sample {
 
 fn node_sample(now: Time, files: &NodeSample) -> Sample {
     let tick_ns = NodeFiles::ticks_per_second().map(|ticks| 1_000_000_000 / ticks);
-    let memory = files.memory.map(|memory| memory.total_bytes.saturating_sub(memory.available_bytes));
+    let memory =
+        files.memory.map(|memory| memory.total_bytes.saturating_sub(memory.available_bytes));
     Sample {
         at: now,
         cpu_ns: files.cpu.zip(tick_ns).map(|(times, ns)| times.busy_ticks * ns),

@@ -2,11 +2,7 @@
 
 use super::{Keeper, Told, kept::Kept};
 use crate::{
-    cgroup::Class,
-    checkpoint::Condition,
-    config::Recover,
-    containers::ContainerError,
-    order::Order,
+    cgroup::Class, checkpoint::Condition, config::Recover, containers::ContainerError, order::Order,
 };
 use headroom_proto::v1 as wire;
 use std::collections::BTreeSet;

@@ -66,9 +66,10 @@ impl Told {
             Outcome::NotStarted(_) => (None, None),
         };
         let told = match &exit.outcome {
-            Outcome::NotStarted(reason) => {
-                Self::failed(wire::Reason::LaunchFailed, format!("it could not be started: {reason}"))
-            }
+            Outcome::NotStarted(reason) => Self::failed(
+                wire::Reason::LaunchFailed,
+                format!("it could not be started: {reason}"),
+            ),
             _ if exit.oom => {
                 let peak = exit.usage.memory_peak_bytes.map_or(String::new(), |bytes| {
                     format!("; it had {} MiB at its peak", bytes >> 20)
