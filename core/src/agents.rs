@@ -49,6 +49,28 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// An agent that has not said hello yet.
+    pub(crate) fn unseen(id: AgentId, hostname: String) -> Self {
+        Self {
+            id,
+            hostname,
+            attributes: BTreeMap::new(),
+            total: Resources::default(),
+            connected: false,
+            gone_since: None,
+            held: Resources::default(),
+            offered: Resources::default(),
+            lent: Amounts::ZERO,
+            lent_offered: Amounts::ZERO,
+            lendable: Amounts::ZERO,
+            forecast: None,
+            tasks: BTreeSet::new(),
+            offers: BTreeSet::new(),
+            report: AgentReport::default(),
+            reported: None,
+        }
+    }
+
     /// What can be promised now.
     #[must_use]
     pub fn free(&self) -> Resources {

@@ -28,6 +28,12 @@ macro_rules! id {
                 Self(number)
             }
 
+            /// The epoch of the allocator that gave it.
+            #[must_use]
+            pub const fn epoch(self) -> u32 {
+                (self.0 >> 32) as u32
+            }
+
             /// The id as one number.
             #[must_use]
             pub const fn number(self) -> u64 {

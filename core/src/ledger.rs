@@ -1,5 +1,7 @@
 //! The time-step model's sums: held, used, wait.
 
+use crate::{machine::Machine, resources::Amounts};
+
 /// Sums over all steps and workloads so far.
 ///
 /// Held is what nobody else can be using: on each agent the guaranteed and the lent holdings
@@ -37,5 +39,30 @@ impl Ledger {
     #[must_use]
     pub fn held_over_used_cpus(&self) -> Option<f64> {
         (self.used_cpus > 0.0).then(|| self.held_cpus / self.used_cpus)
+    }
+}
+
+impl Machine {
+    /// Closes a time step: adds what was held, used and lent in it.
+    pub(crate) fn account(&mut self) {
+        let (mut held, mut lent) = (Amounts::ZERO, Amounts::ZERO);
+        for agent in self.state.agents.iter() {
+            let both = agent.held.amounts.plus(agent.lent);
+            held = held.plus(both.min(agent.total.amounts.max(agent.held.amounts)));
+            lent = lent.plus(agent.lent);
+        }
+        let running = self.state.tasks.by_handle.values().filter(|task| !task.state.is_terminal());
+        let used = running
+            .map(|task| task.usage.usage.or(Amounts::ZERO))
+            .fold(Amounts::ZERO, Amounts::plus);
+        let ledger = &mut self.state.ledger;
+        ledger.steps += 1;
+        let ([held_cpus, held_memory, ..], [used_cpus, used_memory, ..]) =
+            (held.units(), used.units());
+        ledger.held_cpus += held_cpus;
+        ledger.held_memory_mib += held_memory;
+        ledger.used_cpus += used_cpus;
+        ledger.used_memory_mib += used_memory;
+        ledger.lent_cpus += lent.units()[0];
     }
 }

@@ -1,6 +1,12 @@
 //! Roles: what frameworks' holdings count for; a flat set.
 
-use crate::{ids::FrameworkId, resources::Amounts};
+use crate::{
+    effect::{Effect, Record},
+    ids::FrameworkId,
+    machine::{Machine, Refusal, Reply},
+    resources::Amounts,
+    time::Time,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Index of a role; roles are never removed, so it stays valid.
@@ -87,4 +93,62 @@ pub fn is_role_name(name: &str) -> bool {
         && name != ".."
         && !name.starts_with('-')
         && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == '\\')
+}
+
+/// Weights in thousandths: from 0.001 to a million.
+const WEIGHTS: std::ops::RangeInclusive<u64> = 1..=1_000_000_000;
+
+impl Machine {
+    pub(crate) fn restore_role(&mut self, name: &str, weight_milli: u64, opportunistic: bool) {
+        if let Some(slot) = self.state.roles.entry(name) {
+            let role = self.state.roles.get_mut(slot);
+            role.weight_milli = weight_milli.max(1);
+            role.opportunistic = opportunistic;
+        }
+    }
+
+    pub(crate) fn set_role(
+        &mut self,
+        now: Time,
+        name: &str,
+        weight_milli: Option<u64>,
+        opportunistic: Option<bool>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        if !is_role_name(name) {
+            return Err(Refusal::Invalid(format!("{name:?} can't name a role")));
+        }
+        if weight_milli.is_some_and(|weight| !WEIGHTS.contains(&weight)) {
+            return Err(Refusal::Invalid(format!(
+                "role {name}: a weight lies between 0.001 and 1,000,000"
+            )));
+        }
+        let bound = Refusal::Bound { what: "roles", bound: MAX_ROLES, hint: "use one that exists" };
+        let slot = self.state.roles.entry(name).ok_or(bound)?;
+        let role = self.state.roles.get_mut(slot);
+        role.weight_milli = weight_milli.unwrap_or(role.weight_milli);
+        role.opportunistic = opportunistic.unwrap_or(role.opportunistic);
+        let record = Record::Role(role.name.clone(), role.weight_milli, role.opportunistic);
+        effects.push(Effect::Persist(record));
+        let frameworks: Vec<_> = role.frameworks.iter().copied().collect();
+        self.offer_frameworks(now, &frameworks, effects);
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn reset_role(
+        &mut self,
+        now: Time,
+        name: &str,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        if self.state.roles.find(name).is_none() {
+            return Err(Refusal::Invalid(format!("there is no role {name:?}")));
+        }
+        self.set_role(now, name, Some(WEIGHT_ONE), Some(false), effects)?;
+        effects.retain(
+            |effect| !matches!(effect, Effect::Persist(Record::Role(set, ..)) if set == name),
+        );
+        effects.push(Effect::Persist(Record::RoleReset(name.to_owned())));
+        Ok(Reply::Done)
+    }
 }

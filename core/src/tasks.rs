@@ -4,6 +4,7 @@ use crate::{
     command::TaskUsage,
     ids::{AgentId, FrameworkId, TaskHandle},
     resources::Resources,
+    roles::RoleSlot,
     time::Time,
 };
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,8 @@ pub struct Task {
     pub name: String,
     /// Where it is.
     pub agent: AgentId,
+    /// The role it counts for.
+    pub role: RoleSlot,
     /// What it holds, until it has ended.
     pub request: Resources,
     /// Whether that is lent.
