@@ -5,7 +5,6 @@ mod files;
 
 pub use directory::Directory;
 pub use files::{FileError, MAX_READS, READ_TIMEOUT};
-pub(crate) use directory::Known;
 
 use crate::{
     convert::{
@@ -71,7 +70,8 @@ impl Door {
             }
             Err(error) => return Err(error.into()),
         };
-        info!(agent = %link.agent, hostname, "an agent said hello");
+        let address = &introduction.address;
+        info!(agent = %link.agent, hostname, address, "an agent said hello");
         let (reads, waiting) = mpsc::channel(READ_QUEUE);
         self.directory.enter(link, introduction, reads);
         let standing =

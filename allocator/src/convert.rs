@@ -12,16 +12,16 @@ use thiserror::Error;
 use tonic::Status;
 
 /// Names, users, label keys and values: at most so many bytes.
-pub const MAX_NAME_BYTES: usize = 255;
+pub(crate) const MAX_NAME_BYTES: usize = 255;
 /// Sentences for people: cut at so many bytes.
-pub const MAX_TEXT_BYTES: usize = 4_096;
+pub(crate) const MAX_TEXT_BYTES: usize = 4_096;
 /// Attributes of an agent, labels of a task: at most so many.
-pub const MAX_LABELS: usize = 128;
+pub(crate) const MAX_LABELS: usize = 128;
 
 /// A field of a message is wrong.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{field}: {problem}")]
-pub struct Wrong {
+pub(crate) struct Wrong {
     field: String,
     problem: String,
 }
@@ -68,7 +68,10 @@ pub(crate) fn ended(why: &Ended) -> Option<Status> {
 /// A text of bounded length without control characters; it may be empty.
 pub(crate) fn plain(field: impl Display, text: String, most: usize) -> Result<String, Wrong> {
     if text.len() > most {
-        return Err(wrong(field, format_args!("has {} bytes, at most {most} are taken", text.len())));
+        return Err(wrong(
+            field,
+            format_args!("has {} bytes, at most {most} are taken", text.len()),
+        ));
     }
     if text.contains(char::is_control) {
         return Err(wrong(field, "has a control character"));

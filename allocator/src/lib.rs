@@ -8,7 +8,7 @@
 
 pub mod agents;
 pub mod config;
-pub mod convert;
+mod convert;
 pub mod driver;
 pub mod frameworks;
 pub mod log;

@@ -8,7 +8,7 @@ mod stored;
 pub(crate) use stored::key as record_key;
 
 use headroom_core::effect::Record;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Seek, Write},
@@ -36,7 +36,9 @@ pub enum RegistryError {
         source: io::Error,
     },
     /// Another allocator works there.
-    #[error("state directory {path} is in use by another allocator{holder}; stop that one, or give this one another state_dir")]
+    #[error(
+        "state directory {path} is in use by another allocator{holder}; stop that one, or give this one another state_dir"
+    )]
     InUse {
         /// Which.
         path: PathBuf,
@@ -58,7 +60,9 @@ pub enum RegistryError {
         source: io::Error,
     },
     /// The file is not what an allocator wrote.
-    #[error("registry {path} is damaged ({what}); it was left as it is: restore a copy, or move it away to start without roles and frameworks")]
+    #[error(
+        "registry {path} is damaged ({what}); it was left as it is: restore a copy, or move it away to start without roles and frameworks"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -66,7 +70,9 @@ pub enum RegistryError {
         what: String,
     },
     /// A newer allocator wrote it.
-    #[error("registry {path} has format {found}, this allocator knows up to {FORMAT}; use the newer allocator")]
+    #[error(
+        "registry {path} has format {found}, this allocator knows up to {FORMAT}; use the newer allocator"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

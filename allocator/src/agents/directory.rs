@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 /// One connected agent.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+struct Known {
     number: u64,
-    pub(crate) introduction: Introduction,
+    introduction: Introduction,
     reads: mpsc::Sender<v1::ReadFile>,
 }
 

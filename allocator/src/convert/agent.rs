@@ -14,9 +14,9 @@ use prost::Message as _;
 use std::time::Duration;
 
 /// Tasks on one agent: at most (what one hello may name and one message hold).
-pub const MAX_AGENT_TASKS: usize = 10_000;
+pub(crate) const MAX_AGENT_TASKS: usize = 10_000;
 /// Signals an agent may miss: at most.
-pub const MAX_ABSENCES: usize = 64;
+pub(crate) const MAX_ABSENCES: usize = 64;
 
 /// What every order carries.
 #[derive(Clone, Copy, Debug)]
@@ -53,10 +53,10 @@ pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), W
     let tasks = hello.tasks.into_iter().enumerate().map(|(at, held)| held_in(at, held));
     let tasks = tasks.collect::<Result<_, _>>()?;
     at_most("hello.absences", hello.absences.len(), MAX_ABSENCES)?;
-    let absences = hello.absences.into_iter().map(|absence| v1::Absence {
-        signal: cut(absence.signal),
-        reason: cut(absence.reason),
-    });
+    let absences = hello
+        .absences
+        .into_iter()
+        .map(|absence| v1::Absence { signal: cut(absence.signal), reason: cut(absence.reason) });
     let introduction = Introduction {
         version: plain("hello.version", hello.version, MAX_NAME_BYTES)?,
         rung: plain("hello.rung", hello.rung, MAX_NAME_BYTES)?,
@@ -95,10 +95,7 @@ pub(crate) enum FromAgent {
     File(v1::FileChunk),
 }
 
-pub(crate) fn message_in(
-    agent: AgentId,
-    message: v1::AgentMessage,
-) -> Result<FromAgent, Wrong> {
+pub(crate) fn message_in(agent: AgentId, message: v1::AgentMessage) -> Result<FromAgent, Wrong> {
     Ok(FromAgent::Command(match message.message {
         // A newer agent may say what this allocator does not know.
         None => return Err(wrong("message", "is none that this allocator knows")),
@@ -170,10 +167,9 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
             grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
             reason: task::reason_out(reason).into(),
         }),
-        Effect::Acknowledge(_, handle, uuid) => Out::Acknowledge(v1::AcknowledgeStatus {
-            handle: handle.number(),
-            uuid: uuid.to_vec(),
-        }),
+        Effect::Acknowledge(_, handle, uuid) => {
+            Out::Acknowledge(v1::AcknowledgeStatus { handle: handle.number(), uuid: uuid.to_vec() })
+        }
         _ => return None,
     };
     Some(v1::AllocatorMessage { message: Some(message) })

@@ -12,11 +12,16 @@ use headroom_proto::v1::{self, event::Event as Out};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Offers or tasks that one call may name: at most.
-pub const MAX_NAMED: usize = 10_000;
+pub(crate) const MAX_NAMED: usize = 10_000;
+/// Offers that one launch may be put on together: at most.
+pub(crate) const MAX_ACCEPTED: usize = 1_000;
 /// Offers in one event: at most, so that an event stays below clients' bound on messages.
-pub const MAX_OFFERS_AN_EVENT: usize = 100;
+pub(crate) const MAX_OFFERS_AN_EVENT: usize = 100;
 /// How long what was not used is not offered again, unless said otherwise (as Mesos).
-pub const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+pub(crate) const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+/// What a role may be called, for people.
+pub(crate) const ROLE_RULE: &str = "a role's name has 1 to 255 bytes, does not start with \"-\", \
+    is not \".\" or \"..\", and has no slashes or white space";
 
 pub(crate) fn framework_in(
     info: Option<v1::FrameworkInfo>,
@@ -31,8 +36,7 @@ pub(crate) fn framework_in(
     }
     let role = if info.role.is_empty() { "*".to_owned() } else { info.role };
     if !is_role_name(&role) {
-        let problem = "may not be \".\" or \"..\", start with \"-\", or have slashes or white space";
-        return Err(wrong("framework.role", problem));
+        return Err(wrong("framework.role", ROLE_RULE));
     }
     let info = FrameworkInfo {
         name: plain("framework.name", info.name, MAX_NAME_BYTES)?,
@@ -63,8 +67,10 @@ pub(crate) fn want_in(request: v1::RequestRequest) -> Result<Command, Wrong> {
     let caller = caller_in(request.caller)?;
     at_most("wanted", request.wanted.len(), MAX_WANTED)?;
     let wanted = request.wanted.into_iter().enumerate().map(|(at, wanted)| {
-        let resources =
-            amounts::resources_in(format_args!("wanted[{at}].resources"), wanted.resources.as_ref())?;
+        let resources = amounts::resources_in(
+            format_args!("wanted[{at}].resources"),
+            wanted.resources.as_ref(),
+        )?;
         let name = task::task_name(format_args!("wanted[{at}].name"), wanted.name)?;
         if resources.is_empty() {
             return Err(wrong(format_args!("wanted[{at}].resources"), "ask for something"));
@@ -76,7 +82,7 @@ pub(crate) fn want_in(request: v1::RequestRequest) -> Result<Command, Wrong> {
 
 pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
     let caller = caller_in(request.caller)?;
-    let offers = offers_in(&request.offer_ids)?;
+    let offers = offers_in(&request.offer_ids, MAX_ACCEPTED)?;
     at_most("tasks", request.tasks.len(), MAX_NAMED)?;
     let launches = request.tasks.into_iter().enumerate();
     let launches: Vec<_> =
@@ -92,14 +98,18 @@ pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
 
 pub(crate) fn decline_in(request: v1::DeclineRequest) -> Result<Command, Wrong> {
     let caller = caller_in(request.caller)?;
-    Ok(Command::Decline(caller, offers_in(&request.offer_ids)?, refusal(request.refuse_ms)))
+    Ok(Command::Decline(
+        caller,
+        offers_in(&request.offer_ids, MAX_NAMED)?,
+        refusal(request.refuse_ms),
+    ))
 }
 
-fn offers_in(ids: &[String]) -> Result<Vec<OfferId>, Wrong> {
+fn offers_in(ids: &[String], most: usize) -> Result<Vec<OfferId>, Wrong> {
     if ids.is_empty() {
         return Err(wrong("offer_ids", "names none"));
     }
-    at_most("offer_ids", ids.len(), MAX_NAMED)?;
+    at_most("offer_ids", ids.len(), most)?;
     ids.iter().map(|id| id.parse().map_err(|problem| wrong("offer_ids", problem))).collect()
 }
 

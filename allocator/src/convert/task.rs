@@ -12,13 +12,13 @@ use prost::Message as _;
 use std::{fmt::Display, time::Duration};
 
 /// Between asking a task to end and forcing it: at most.
-pub const MAX_GRACE: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const MAX_GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// Variables of a task's environment: at most.
-pub const MAX_VARIABLES: usize = 1_024;
+pub(crate) const MAX_VARIABLES: usize = 1_024;
 /// Arguments of a task's command: at most.
-pub const MAX_ARGUMENTS: usize = 1_024;
+pub(crate) const MAX_ARGUMENTS: usize = 1_024;
 /// A task's command line, environment included: at most so many bytes.
-pub const MAX_COMMAND_BYTES: usize = 128 << 10;
+pub(crate) const MAX_COMMAND_BYTES: usize = 128 << 10;
 
 /// Mesos' rules for names: 1 to 255 bytes, not `.` or `..`, no control characters or slashes.
 pub(crate) fn task_name(field: impl Display, name: String) -> Result<String, Wrong> {
@@ -26,7 +26,10 @@ pub(crate) fn task_name(field: impl Display, name: String) -> Result<String, Wro
         return Err(wrong(field, "is empty"));
     }
     if name == "." || name == ".." || name.contains(['/', '\\']) {
-        return Err(wrong(field, format_args!("{name:?} may not be \".\", \"..\" or have slashes")));
+        return Err(wrong(
+            field,
+            format_args!("{name:?} may not be \".\", \"..\" or have slashes"),
+        ));
     }
     plain(field, name, MAX_NAME_BYTES)
 }

@@ -221,7 +221,8 @@ impl Loop {
     }
 
     fn subscribe(&mut self, now: Time, wish: Subscribing, outlet: Outlet, answer: super::Answer) {
-        let new = wish.framework.is_none();
+        let known = |id| self.machine.state().frameworks.contains_key(&id);
+        let new = !wish.framework.is_some_and(known);
         if let (true, Some(problem)) = (new, self.durability.trouble()) {
             return self.refuse(Some(answer), problem);
         }
@@ -242,11 +243,9 @@ impl Loop {
     fn former_role(&self, name: &str) -> Undo {
         let roles = &self.machine.state().roles;
         Undo::Role(match roles.find(name).map(|slot| roles.get(slot)) {
-            Some(role) => Command::SetRole(
-                name.to_owned(),
-                Some(role.weight_milli),
-                Some(role.opportunistic),
-            ),
+            Some(role) => {
+                Command::SetRole(name.to_owned(), Some(role.weight_milli), Some(role.opportunistic))
+            }
             None => Command::ResetRole(name.to_owned()),
         })
     }
