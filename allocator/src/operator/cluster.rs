@@ -22,8 +22,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Warnings of one kind that are told one by one: at most.
 const MAX_WARNINGS: usize = 10;
-/// Rungs on which waiting is measured by eBPF; below them an agent sees less.
-const FULL_RUNGS: [&str; 2] = ["A", "B"];
+/// Rungs without kernel programs: waiting is seen late or not at all.
+const LOW_RUNGS: [&str; 2] = ["E", "F"];
 
 pub(super) fn cluster(
     machine: &Machine,
@@ -204,7 +204,7 @@ fn warnings(
     first_of(&mut warnings, gone, "agents are not connected");
     let blind = directory.iter().filter_map(|(id, said)| {
         let host = &state.agents.get(*id)?.hostname;
-        let low = !FULL_RUNGS.contains(&said.rung.as_str());
+        let low = LOW_RUNGS.contains(&said.rung.as_str());
         let absent = said.absences.first();
         match (low, absent) {
             (false, None) => None,
