@@ -238,7 +238,7 @@ impl Stream for Outgoing {
                 },
                 Poll::Ready(None) => {
                     let said = this.trouble.borrow().clone();
-                    let ended = || feed.ended().as_ref().and_then(convert::ended);
+                    let ended = || convert::ended(feed.ended());
                     let status = said.or_else(ended);
                     this.feed = None;
                     return Poll::Ready(status.map(Err));

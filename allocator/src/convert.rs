@@ -55,7 +55,9 @@ impl From<CallError> for Status {
 }
 
 /// How a stream's end looks on the wire; `None`: as an orderly end.
-pub(crate) fn ended(why: &Ended) -> Option<Status> {
+pub(crate) fn ended(why: Option<Ended>) -> Option<Status> {
+    // The driver always says why, unless it fell over.
+    let Some(why) = why else { return Some(CallError::Stopped.into()) };
     let text = why.to_string();
     match why {
         Ended::Told => None,

@@ -172,7 +172,7 @@ impl Stream for Events {
                 }
                 Poll::Ready(None) => {
                     self.over = true;
-                    let status = self.feed.ended().as_ref().and_then(convert::ended);
+                    let status = convert::ended(self.feed.ended());
                     return Poll::Ready(status.map(Err));
                 }
                 Poll::Pending => {
