@@ -94,7 +94,7 @@ impl Ids {
     ///
     /// # Panics
     /// After 2^32 ids in one epoch (at 1,000 a second: 49 days); the allocator then restarts.
-    pub fn next(&mut self) -> u64 {
+    pub fn give(&mut self) -> u64 {
         self.last = self.last.checked_add(1).expect("2^32 ids were given in this epoch");
         u64::from(self.epoch) << 32 | u64::from(self.last)
     }
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn an_id_reads_back_as_written() {
         let mut ids = Ids::new(3);
-        let id = AgentId::from_number(ids.next());
+        let id = AgentId::from_number(ids.give());
         assert_eq!(id.to_string(), "A3-1");
         assert_eq!("A3-1".parse(), Ok(id));
         assert!("A3-1".parse::<FrameworkId>().is_err());

@@ -107,7 +107,7 @@ impl Machine {
     }
 
     fn launch(&mut self, now: Time, offer: &Offer, launch: Launch, effects: &mut Vec<Effect>) {
-        let handle = TaskHandle::from_number(self.ids.next());
+        let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
         let Offer { framework, agent, revocable, .. } = *offer;
         let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };

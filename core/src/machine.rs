@@ -185,7 +185,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         match command {
-            Command::AgentHello(hello) => self.agent_hello(now, hello, effects),
+            Command::AgentHello(hello) => self.agent_hello(now, &hello, effects),
             Command::AgentReport(id, report) => self.agent_report(now, id, *report, effects),
             Command::AgentLending(id, on, why) => self.agent_lending(now, id, on, why, effects),
             Command::AgentGone(id) => self.agent_gone(now, id, effects),

@@ -17,16 +17,16 @@ impl Machine {
     pub(crate) fn agent_hello(
         &mut self,
         now: Time,
-        hello: AgentHello,
+        hello: &AgentHello,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         let known = hello.agent.filter(|id| self.state.agents.get(*id).is_some());
         let id = match known {
             Some(id) => {
-                self.return_agent(id, &hello, effects);
+                self.return_agent(id, hello, effects);
                 id
             }
-            None => self.add_agent(&hello, effects)?,
+            None => self.add_agent(hello, effects)?,
         };
         effects.push(Effect::Welcome(id));
         for task in &hello.tasks {
@@ -44,7 +44,7 @@ impl Machine {
         hello: &AgentHello,
         effects: &mut Vec<Effect>,
     ) -> Result<AgentId, Refusal> {
-        let id = AgentId::from_number(self.ids.next());
+        let id = AgentId::from_number(self.ids.give());
         let agent = Agent {
             attributes: hello.attributes.clone(),
             total: hello.total.clone(),
@@ -287,6 +287,6 @@ impl Machine {
         let Some(task) = self.state.tasks.by_handle.get(&handle) else { return };
         let status =
             TaskStatus::of(&task.name, Some(task.agent), TaskState::Lost, reason).saying(why);
-        self.settle(now, handle, status, effects);
+        self.settle(now, handle, &status, effects);
     }
 }

@@ -85,7 +85,8 @@ impl Offers {
     }
 }
 
-/// Less than this of both is not worth an offer (Mesos: `cpus:0.01|mem:32`).
+/// Less than this of either is not worth an offer to a framework that has not said what it wants
+/// (Mesos: `cpus:0.01|mem:32`, of which one is enough; but nothing runs without both).
 pub const SMALLEST: Amounts = Amounts::of(10, 32_000);
 /// An offer has room for at most so many wanted things.
 pub const MAX_WANTS_AN_OFFER: usize = 1_000;
@@ -187,10 +188,7 @@ impl Machine {
 
     fn has_free(&self, agent: AgentId, revocable: bool) -> bool {
         let free = self.state.agents.slot(agent).map(|at| self.state.agents.column(revocable)[at]);
-        free.is_some_and(|free| {
-            free.cpus_milli() >= SMALLEST.cpus_milli()
-                || free.memory_milli_mib() >= SMALLEST.memory_milli_mib()
-        })
+        free.is_some_and(|free| free.cpus_milli() > 0 || free.memory_milli_mib() > 0)
     }
 
     /// Offers one agent's free resources of one kind to one framework, if it may have them and
@@ -206,7 +204,7 @@ impl Machine {
         let Some((resources, wants)) = self.useful(now, framework, agent, revocable) else {
             return false;
         };
-        let id = OfferId::from_number(self.ids.next());
+        let id = OfferId::from_number(self.ids.give());
         let (Some(to), Some(of)) =
             (self.state.frameworks.get_mut(&framework), self.state.agents.get(agent))
         else {
@@ -264,7 +262,8 @@ impl Machine {
         }
         let free = if revocable { of.free_revocable().into() } else { of.free() };
         let (resources, wants) = match &framework.wanted {
-            None => (free, Vec::new()),
+            None if SMALLEST.fits_in(free.amounts) => (free, Vec::new()),
+            None => return None,
             Some(wanted) => pack(&free, wanted),
         };
         let hidden = framework.filters.hides(agent, revocable, resources.amounts, now);

@@ -29,7 +29,7 @@ impl Machine {
         };
         status.name.clone_from(&task.name);
         status.agent = Some(agent);
-        self.settle(now, handle, status, effects);
+        self.settle(now, handle, &status, effects);
         Ok(Reply::Done)
     }
 
@@ -39,7 +39,7 @@ impl Machine {
         &mut self,
         now: Time,
         handle: TaskHandle,
-        status: TaskStatus,
+        status: &TaskStatus,
         effects: &mut Vec<Effect>,
     ) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
@@ -65,7 +65,7 @@ impl Machine {
             effects.extend(status.uuid.map(|uuid| Effect::Acknowledge(agent, handle, uuid)));
         }
         if ends {
-            self.remember(handle, owner_name.as_deref().unwrap_or("?"), &status);
+            self.remember(handle, owner_name.as_deref().unwrap_or("?"), status);
         }
         if status.state.is_terminal() && (status.uuid.is_none() || owner_name.is_none()) {
             self.forget(handle);

@@ -41,7 +41,7 @@ impl Machine {
             }
             // As Mesos does: an id of an older time is taken, its framework outlived a registry.
             given => {
-                let id = given.unwrap_or_else(|| FrameworkId::from_number(self.ids.next()));
+                let id = given.unwrap_or_else(|| FrameworkId::from_number(self.ids.give()));
                 self.add_framework(id, info.clone(), role, session)?;
                 id
             }

@@ -1,5 +1,7 @@
 //! Random sequences of commands: every invariant holds after each of them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use headroom_core::{
     command::{
         AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage,
@@ -214,14 +216,14 @@ impl World {
         let agent = pick(&self.agents, at)?;
         let both = |cpus| Usage { cpus_milli: Some(cpus), memory_milli_mib: Some(cpus) };
         let usage = TaskUsage { usage: both(used), forecast: both(forecast), ..Default::default() };
-        let tasks = self.launched.iter().filter(|task| task.0 == agent && used % 3 > 0);
+        let tasks = self.launched.iter().filter(|task| task.0 == agent && !used.is_multiple_of(3));
         let tasks = tasks.map(|task| (task.1, usage)).collect();
         let report = AgentReport {
             tasks,
             usage: both(used),
-            system_forecast: if forecast % 7 == 0 { Usage::default() } else { both(100) },
+            system_forecast: if forecast.is_multiple_of(7) { Usage::default() } else { both(100) },
             lending,
-            refusing_work: if used % 11 == 0 { "full".into() } else { String::new() },
+            refusing_work: if used.is_multiple_of(11) { "full".into() } else { String::new() },
             ..Default::default()
         };
         Some(Command::AgentReport(agent, Box::new(report)))
@@ -234,7 +236,7 @@ impl World {
             role: format!("role{}", flags & 3),
             failover_timeout: Duration::from_secs(u64::from(at % 3) * 20),
             accepts_revocable: flags & 1 > 0,
-            only_revocable: flags & 4 > 0 && at % 5 == 0,
+            only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
             ..Default::default()
         };
         Some(Command::Subscribe(old.map(|caller| caller.framework), info, self.next))
@@ -274,7 +276,7 @@ impl World {
         let states =
             [TaskState::Running, TaskState::Finished, TaskState::Failed, TaskState::Killed];
         let mut status = TaskStatus::of(&name, None, pick(&states, state)?, Reason::None);
-        status.uuid = (state % 5 > 0).then(|| [state; 16]);
+        status.uuid = (!state.is_multiple_of(5)).then_some([state; 16]);
         if status.state.is_terminal() {
             self.launched.retain(|task| task.1 != handle);
         }
