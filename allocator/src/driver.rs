@@ -44,6 +44,7 @@ pub enum CallError {
     Stopped,
 }
 
+type Query = Box<dyn FnOnce(&Machine, Time) + Send>;
 type Answer = oneshot::Sender<Result<Reply, CallError>>;
 
 /// All that the owner takes.
@@ -52,7 +53,7 @@ pub(crate) enum Input {
     Hello(Box<AgentHello>, feed::Outlet, oneshot::Sender<Result<AgentLink, CallError>>),
     Subscribe(Box<Subscribing>, feed::Outlet, Answer),
     FromAgent(AgentId, u64, Command),
-    Query(Box<dyn FnOnce(&Machine, Time) + Send>),
+    Query(Query),
     Stop,
 }
 

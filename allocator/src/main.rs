@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use headroom_allocator::{Config, config::Overrides, log, serve};
+use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Headroom's allocator: offers what the agents have to frameworks, lends what is idle.
@@ -13,8 +14,17 @@ struct Flags {
     overrides: Overrides,
 }
 
-fn main() -> anyhow::Result<()> {
-    let flags = Flags::parse();
+fn main() -> ExitCode {
+    match run(&Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("headroom-allocator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: &Flags) -> anyhow::Result<()> {
     let config = Config::load(&flags.overrides)?;
     log::init(config.log.format, &config.log.level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -30,6 +40,6 @@ fn main() -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        serve(config, shutdown).await.context("the allocator cannot go on")
+        Ok(serve(config, shutdown).await?)
     })
 }

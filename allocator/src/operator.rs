@@ -43,7 +43,7 @@ impl Door {
     async fn find(&self, task: String, framework: String) -> Result<Found, Status> {
         let found =
             self.driver.query(move |machine, _| find_task(machine.state(), &task, &framework));
-        Ok(found.await??)
+        found.await?
     }
 
     async fn role(&self, name: String) -> Result<v1::Role, Status> {

@@ -124,7 +124,7 @@ impl Streams {
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
             | Effect::Kill(agent, ..)
-            | Effect::Acknowledge(agent, ..) => self.to_agent(*agent, effect),
+            | Effect::Acknowledge(agent, ..) => self.order(*agent, effect),
             Effect::EndStream(framework, session, _) => {
                 self.end_framework(*framework, *session, effect);
             }
@@ -132,11 +132,11 @@ impl Streams {
             | Effect::Offers(framework, _)
             | Effect::Rescind(framework, ..)
             | Effect::Update(framework, _)
-            | Effect::AgentLost(framework, ..) => self.to_framework(*framework, effect),
+            | Effect::AgentLost(framework, ..) => self.tell(*framework, effect),
         }
     }
 
-    fn to_agent(&mut self, agent: AgentId, effect: Effect) {
+    fn order(&mut self, agent: AgentId, effect: Effect) {
         if matches!(effect, Effect::Welcome(_))
             && let Some(stream) = self.arriving_agents.remove(&agent)
             && let Some(older) = self.agents.insert(agent, stream)
@@ -161,7 +161,7 @@ impl Streams {
         }
     }
 
-    fn to_framework(&mut self, framework: FrameworkId, effect: Effect) {
+    fn tell(&mut self, framework: FrameworkId, effect: Effect) {
         if matches!(effect, Effect::Subscribed(..))
             && let Some(stream) = self.arriving_frameworks.remove(&framework)
             && let Some(older) = self.frameworks.insert(framework, stream)
