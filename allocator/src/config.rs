@@ -1,0 +1,301 @@
+//! What an operator can set: flags before `HEADROOM_*` variables before a TOML file before defaults.
+
+use crate::log::LogFormat;
+use clap::Args;
+use headroom_core::{machine::Settings, roles::is_role_name};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use thiserror::Error;
+
+/// Read when no other file is named, if it is there.
+pub const DEFAULT_FILE: &str = "/etc/headroom/allocator.toml";
+/// Steps may be so short and so long.
+pub const STEP_RANGE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
+/// Timeouts may be so short and so long.
+pub const TIMEOUT_RANGE: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(7 * 24 * 3_600));
+/// Weights may be so small and so large.
+pub const WEIGHT_RANGE: (f64, f64) = (0.001, 1e6);
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {path}: {source}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what it should be; the message names the key and the line.
+    #[error("configuration file {path}: {message}")]
+    Wrong {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A value, wherever it came from, cannot be.
+    #[error("{key}: {problem}")]
+    Value {
+        /// As in the file: `lending.cpu_margin`.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// All that can be set.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything is served: agents, frameworks, operators, metrics. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// Where the registry lives. One allocator a directory.
+    pub state_dir: PathBuf,
+    /// The length of a time step (`"1s"`).
+    #[serde(deserialize_with = "duration")]
+    pub step: Duration,
+    /// How long an offer stands (`"30s"`).
+    #[serde(deserialize_with = "duration")]
+    pub offer_timeout: Duration,
+    /// How long an agent may be away before its tasks are given up (`"75s"`).
+    #[serde(deserialize_with = "duration")]
+    pub agent_timeout: Duration,
+    /// What is lent.
+    pub lending: Lending,
+    /// Roles by name. Those named here are set so at every start, whatever an operator set since.
+    pub roles: BTreeMap<String, RoleConfig>,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// `[lending]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lending {
+    /// Whether reserved but idle resources are lent at all.
+    pub enabled: bool,
+    /// The part of each node's CPUs that is never lent: 0 to 1.
+    pub cpu_margin: f64,
+    /// The part of each node's memory that is never lent: 0 to 1.
+    pub memory_margin: f64,
+}
+
+/// `[roles.<name>]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoleConfig {
+    /// A role of weight 2 gets twice the share of one of weight 1.
+    pub weight: f64,
+    /// Its frameworks are lent to without having asked for it.
+    pub opportunistic: bool,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `"text"` or `"json"`.
+    pub format: LogFormat,
+    /// `"info"`, or by module: `"info,headroom_allocator=debug"`.
+    pub level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5050)),
+            state_dir: PathBuf::from("/var/lib/headroom/allocator"),
+            step: settings.step,
+            offer_timeout: settings.offer_timeout,
+            agent_timeout: settings.agent_timeout,
+            lending: Lending::default(),
+            roles: BTreeMap::new(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Lending {
+    fn default() -> Self {
+        Self { enabled: true, cpu_margin: 0.05, memory_margin: 0.10 }
+    }
+}
+
+impl Default for RoleConfig {
+    fn default() -> Self {
+        Self { weight: 1.0, opportunistic: false }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// Flags and variables; each one given replaces what the file says.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Overrides {
+    /// TOML file to read [default: /etc/headroom/allocator.toml, if it is there]
+    #[arg(long, env = "HEADROOM_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Address and port to serve everything on [default: 127.0.0.1:5050]
+    #[arg(long, env = "HEADROOM_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Directory for what must survive a restart [default: /var/lib/headroom/allocator]
+    #[arg(long, env = "HEADROOM_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Length of a time step [default: 1s]
+    #[arg(long, env = "HEADROOM_STEP", value_parser = humantime::parse_duration)]
+    pub step: Option<Duration>,
+    /// How long an offer stands [default: 30s]
+    #[arg(long, env = "HEADROOM_OFFER_TIMEOUT", value_parser = humantime::parse_duration)]
+    pub offer_timeout: Option<Duration>,
+    /// How long an agent may be away before its tasks are given up [default: 75s]
+    #[arg(long, env = "HEADROOM_AGENT_TIMEOUT", value_parser = humantime::parse_duration)]
+    pub agent_timeout: Option<Duration>,
+    /// Whether to lend what is reserved but idle [default: true]
+    #[arg(long, env = "HEADROOM_LENDING")]
+    pub lending: Option<bool>,
+    /// Part of each node's CPUs never lent, 0 to 1 [default: 0.05]
+    #[arg(long, env = "HEADROOM_CPU_MARGIN")]
+    pub cpu_margin: Option<f64>,
+    /// Part of each node's memory never lent, 0 to 1 [default: 0.1]
+    #[arg(long, env = "HEADROOM_MEMORY_MARGIN")]
+    pub memory_margin: Option<f64>,
+    /// How to write the log [default: text]
+    #[arg(long, env = "HEADROOM_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// What to log: error, warn, info, debug, trace, also by module [default: info]
+    #[arg(long, env = "HEADROOM_LOG")]
+    pub log_level: Option<String>,
+}
+
+impl Config {
+    /// File, then `overrides`, then checks.
+    ///
+    /// # Errors
+    /// The file cannot be read, has an unknown key, or a value cannot be.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let config = match &overrides.config {
+            Some(path) => Self::read(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => Self::read(Path::new(DEFAULT_FILE))?,
+            None => Self::default(),
+        };
+        let config = config.with(overrides);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Wrong {
+            path: path.to_owned(),
+            message: error.to_string().trim_end().to_owned(),
+        })
+    }
+
+    fn with(mut self, overrides: &Overrides) -> Self {
+        fn set<T: Clone>(value: &mut T, given: Option<&T>) {
+            if let Some(given) = given {
+                value.clone_from(given);
+            }
+        }
+        set(&mut self.listen, overrides.listen.as_ref());
+        set(&mut self.state_dir, overrides.state_dir.as_ref());
+        set(&mut self.step, overrides.step.as_ref());
+        set(&mut self.offer_timeout, overrides.offer_timeout.as_ref());
+        set(&mut self.agent_timeout, overrides.agent_timeout.as_ref());
+        set(&mut self.lending.enabled, overrides.lending.as_ref());
+        set(&mut self.lending.cpu_margin, overrides.cpu_margin.as_ref());
+        set(&mut self.lending.memory_margin, overrides.memory_margin.as_ref());
+        set(&mut self.log.format, overrides.log_format.as_ref());
+        set(&mut self.log.level, overrides.log_level.as_ref());
+        self
+    }
+
+    /// Whether every value can be.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        in_range("step", self.step, STEP_RANGE)?;
+        in_range("offer_timeout", self.offer_timeout, TIMEOUT_RANGE)?;
+        in_range("agent_timeout", self.agent_timeout, TIMEOUT_RANGE)?;
+        if self.state_dir.as_os_str().is_empty() {
+            return Err(wrong("state_dir", "is empty"));
+        }
+        part("lending.cpu_margin", self.lending.cpu_margin)?;
+        part("lending.memory_margin", self.lending.memory_margin)?;
+        for (name, role) in &self.roles {
+            if !is_role_name(name) {
+                return Err(wrong(&format!("roles.{name:?}"), "is no name for a role"));
+            }
+            weight_milli(role.weight)
+                .map_err(|problem| wrong(&format!("roles.{name}.weight"), problem))?;
+        }
+        crate::log::check_level(&self.log.level).map_err(|problem| wrong("log.level", problem))
+    }
+
+    /// What the core is told.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            step: self.step,
+            offer_timeout: self.offer_timeout,
+            agent_timeout: self.agent_timeout,
+            cpu_margin_milli: (self.lending.cpu_margin * 1_000.0).round() as u64,
+            memory_margin_milli: (self.lending.memory_margin * 1_000.0).round() as u64,
+            lending: self.lending.enabled,
+        }
+    }
+}
+
+/// A weight in thousandths.
+///
+/// # Errors
+/// It is not a number in [`WEIGHT_RANGE`].
+pub fn weight_milli(weight: f64) -> Result<u64, String> {
+    let (least, most) = WEIGHT_RANGE;
+    if !(least..=most).contains(&weight) {
+        return Err(format!("{weight} is not between {least} and {most}"));
+    }
+    Ok((weight * 1_000.0).round() as u64)
+}
+
+fn wrong(key: &str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key: key.to_owned(), problem: problem.into() }
+}
+
+fn in_range(key: &str, value: Duration, range: (Duration, Duration)) -> Result<(), ConfigError> {
+    if (range.0..=range.1).contains(&value) {
+        return Ok(());
+    }
+    let [value, least, most] = [value, range.0, range.1].map(humantime::format_duration);
+    Err(wrong(key, format!("{value} is not between {least} and {most}")))
+}
+
+fn part(key: &str, value: f64) -> Result<(), ConfigError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(wrong(key, format!("{value} is not between 0 and 1")))
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(|error| {
+        D::Error::custom(format!("{text:?} is no duration ({error}); write \"30s\" or \"500ms\""))
+    })
+}

@@ -1,0 +1,189 @@
+//! What frameworks call, and the events they get.
+
+use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, task, uuid, wrong};
+use headroom_core::{
+    command::{Caller, Command, FrameworkInfo, Want},
+    effect::{Effect, OfferMade},
+    frameworks::MAX_WANTED,
+    ids::{FrameworkId, OfferId},
+    roles::is_role_name,
+};
+use headroom_proto::v1::{self, event::Event as Out};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Offers or tasks that one call may name: at most.
+pub(crate) const MAX_NAMED: usize = 10_000;
+/// Offers that one launch may be put on together: at most.
+pub(crate) const MAX_ACCEPTED: usize = 1_000;
+/// Offers in one event: at most, so that an event stays below clients' bound on messages.
+pub(crate) const MAX_OFFERS_AN_EVENT: usize = 100;
+/// How long what was not used is not offered again, unless said otherwise (as Mesos).
+pub(crate) const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+/// What a role may be called, for people.
+pub(crate) const ROLE_RULE: &str = "a role's name has 1 to 255 bytes, does not start with \"-\", \
+    is not \".\" or \"..\", and has no slashes or white space";
+
+pub(crate) fn framework_in(
+    info: Option<v1::FrameworkInfo>,
+) -> Result<(Option<FrameworkId>, FrameworkInfo), Wrong> {
+    let info = info.ok_or_else(|| wrong("framework", "is missing"))?;
+    let id = match info.framework_id.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|problem| wrong("framework.framework_id", problem))?),
+    };
+    if info.name.is_empty() {
+        return Err(wrong("framework.name", "is empty"));
+    }
+    let role = if info.role.is_empty() { "*".to_owned() } else { info.role };
+    if !is_role_name(&role) {
+        return Err(wrong("framework.role", ROLE_RULE));
+    }
+    let info = FrameworkInfo {
+        name: plain("framework.name", info.name, MAX_NAME_BYTES)?,
+        role,
+        user: plain("framework.user", info.user, MAX_NAME_BYTES)?,
+        failover_timeout: Duration::from_millis(info.failover_timeout_ms),
+        accepts_revocable: info.accepts_revocable,
+        only_revocable: info.only_revocable,
+    };
+    Ok((id, info))
+}
+
+/// Sessions are numbers inside and hexadecimal text outside.
+pub(crate) fn session_out(session: u64) -> String {
+    format!("{session:016x}")
+}
+
+pub(crate) fn caller_in(caller: Option<v1::Caller>) -> Result<Caller, Wrong> {
+    let caller = caller.ok_or_else(|| wrong("caller", "is missing"))?;
+    let framework = caller.framework_id.parse();
+    let framework = framework.map_err(|problem| wrong("caller.framework_id", problem))?;
+    let session = u64::from_str_radix(&caller.session, 16);
+    let session = session.map_err(|_| wrong("caller.session", "is none that Subscribed gave"))?;
+    Ok(Caller { framework, session })
+}
+
+pub(crate) fn want_in(request: v1::RequestRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    at_most("wanted", request.wanted.len(), MAX_WANTED)?;
+    let wanted = request.wanted.into_iter().enumerate().map(|(at, wanted)| {
+        let resources = amounts::resources_in(
+            format_args!("wanted[{at}].resources"),
+            wanted.resources.as_ref(),
+        )?;
+        let name = task::task_name(format_args!("wanted[{at}].name"), wanted.name)?;
+        if resources.is_empty() {
+            return Err(wrong(format_args!("wanted[{at}].resources"), "ask for something"));
+        }
+        Ok(Want { name, request: resources })
+    });
+    Ok(Command::Want(caller, wanted.collect::<Result<_, _>>()?))
+}
+
+pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    let offers = offers_in(&request.offer_ids, MAX_ACCEPTED)?;
+    at_most("tasks", request.tasks.len(), MAX_NAMED)?;
+    let launches = request.tasks.into_iter().enumerate();
+    let launches: Vec<_> =
+        launches.map(|(at, info)| task::launch_in(at, info)).collect::<Result<_, _>>()?;
+    let mut names = BTreeSet::new();
+    for launch in &launches {
+        if !names.insert(launch.name.as_str()) {
+            return Err(wrong("tasks", format_args!("{:?} is there twice", launch.name)));
+        }
+    }
+    Ok(Command::Accept(caller, offers, launches, refusal(request.refuse_ms)))
+}
+
+pub(crate) fn decline_in(request: v1::DeclineRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    Ok(Command::Decline(
+        caller,
+        offers_in(&request.offer_ids, MAX_NAMED)?,
+        refusal(request.refuse_ms),
+    ))
+}
+
+fn offers_in(ids: &[String], most: usize) -> Result<Vec<OfferId>, Wrong> {
+    if ids.is_empty() {
+        return Err(wrong("offer_ids", "names none"));
+    }
+    at_most("offer_ids", ids.len(), most)?;
+    ids.iter().map(|id| id.parse().map_err(|problem| wrong("offer_ids", problem))).collect()
+}
+
+fn refusal(refuse_ms: Option<u64>) -> Duration {
+    refuse_ms.map_or(DEFAULT_REFUSAL, Duration::from_millis)
+}
+
+pub(crate) fn kill_in(request: v1::KillRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    let name = task::task_name("task_id", request.task_id)?;
+    Ok(Command::Kill(caller, name, task::grace_in("grace_ms", request.grace_ms)?))
+}
+
+pub(crate) fn acknowledge_in(request: v1::AcknowledgeRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    let name = task::task_name("task_id", request.task_id)?;
+    let uuid = uuid("uuid", &request.uuid)?;
+    let uuid = uuid.ok_or_else(|| wrong("uuid", "is empty: such an update needs no answer"))?;
+    Ok(Command::Acknowledge(caller, name, uuid))
+}
+
+pub(crate) fn reconcile_in(request: v1::ReconcileRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    at_most("task_ids", request.task_ids.len(), MAX_NAMED)?;
+    let names = request.task_ids.into_iter().enumerate();
+    let names = names.map(|(at, name)| task::task_name(format_args!("task_ids[{at}]"), name));
+    Ok(Command::Reconcile(caller, names.collect::<Result<_, _>>()?))
+}
+
+/// An effect as the events it is; none for effects that are not for frameworks.
+pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> {
+    let event = match effect {
+        Effect::Subscribed(framework, session) => Out::Subscribed(v1::Subscribed {
+            framework_id: framework.to_string(),
+            session: session_out(session),
+            heartbeat_ms: millis(heartbeat),
+        }),
+        Effect::EndStream(_, _, message) => Out::Error(v1::ErrorEvent { message }),
+        Effect::Offers(_, offers) => return offers_out(offers),
+        Effect::Rescind(_, offer, reason) => {
+            Out::Rescind(v1::Rescind { offer_id: offer.to_string(), reason })
+        }
+        Effect::Update(_, status) => Out::Update(task::status_out(status)),
+        Effect::AgentLost(_, agent, reason) => {
+            Out::Failure(v1::AgentFailure { agent_id: agent.to_string(), reason })
+        }
+        _ => return Vec::new(),
+    };
+    vec![v1::Event { event: Some(event) }]
+}
+
+fn offers_out(offers: Vec<OfferMade>) -> Vec<v1::Event> {
+    let mut events = Vec::new();
+    let mut offers = offers.into_iter().map(offer_out).peekable();
+    while offers.peek().is_some() {
+        let some = offers.by_ref().take(MAX_OFFERS_AN_EVENT).collect();
+        events.push(v1::Event { event: Some(Out::Offers(v1::Offers { offers: some })) });
+    }
+    events
+}
+
+fn offer_out(made: OfferMade) -> v1::Offer {
+    v1::Offer {
+        offer_id: made.offer.to_string(),
+        agent_id: made.agent.to_string(),
+        hostname: made.hostname,
+        role: made.role,
+        resources: Some(amounts::resources_out(&made.resources)),
+        revocable: made.revocable,
+        expires_in_ms: millis(made.expires_in),
+        attributes: made.attributes,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

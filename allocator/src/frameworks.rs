@@ -1,0 +1,3 @@
+//! The doors for frameworks.
+
+pub mod grpc;

@@ -1,0 +1,96 @@
+//! How records look on disk: a key that names the thing, and JSON a person can read.
+
+use headroom_core::{
+    command::FrameworkInfo,
+    effect::Record,
+    ids::{AgentId, FrameworkId},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::time::Duration;
+
+#[derive(Serialize, Deserialize)]
+struct StoredFramework {
+    name: String,
+    role: String,
+    user: String,
+    failover_timeout_ms: u64,
+    accepts_revocable: bool,
+    only_revocable: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAgent {
+    hostname: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRole {
+    weight_milli: u64,
+    opportunistic: bool,
+}
+
+/// What a record is of: a later record of the same key replaces it.
+pub(crate) fn key(record: &Record) -> String {
+    match record {
+        Record::Framework(id, _) | Record::FrameworkRemoved(id) => format!("framework/{id}"),
+        Record::Agent(id, _) | Record::AgentRemoved(id) => format!("agent/{id}"),
+        Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
+    }
+}
+
+/// The value under its key; none: nothing is there any more.
+pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
+    match record {
+        Record::Framework(_, info) => json(&StoredFramework {
+            name: info.name.clone(),
+            role: info.role.clone(),
+            user: info.user.clone(),
+            failover_timeout_ms: u64::try_from(info.failover_timeout.as_millis())
+                .unwrap_or(u64::MAX),
+            accepts_revocable: info.accepts_revocable,
+            only_revocable: info.only_revocable,
+        }),
+        Record::Agent(_, hostname) => json(&StoredAgent { hostname: hostname.clone() }),
+        Record::Role(_, weight_milli, opportunistic) => {
+            json(&StoredRole { weight_milli: *weight_milli, opportunistic: *opportunistic })
+        }
+        Record::FrameworkRemoved(_) | Record::AgentRemoved(_) | Record::RoleReset(_) => None,
+    }
+}
+
+/// Texts and numbers always have a JSON form, so none stands only for a removed record.
+fn json<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+    serde_json::to_vec(value).ok()
+}
+
+pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
+    let (kind, name) = key.split_once('/').ok_or("the key names no kind")?;
+    match kind {
+        "framework" => {
+            let id: FrameworkId = name.parse().map_err(|error| format!("{error}"))?;
+            let stored: StoredFramework = from_json(value)?;
+            let info = FrameworkInfo {
+                name: stored.name,
+                role: stored.role,
+                user: stored.user,
+                failover_timeout: Duration::from_millis(stored.failover_timeout_ms),
+                accepts_revocable: stored.accepts_revocable,
+                only_revocable: stored.only_revocable,
+            };
+            Ok(Record::Framework(id, info))
+        }
+        "agent" => {
+            let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
+            Ok(Record::Agent(id, from_json::<StoredAgent>(value)?.hostname))
+        }
+        "role" => {
+            let stored: StoredRole = from_json(value)?;
+            Ok(Record::Role(name.to_owned(), stored.weight_milli, stored.opportunistic))
+        }
+        other => Err(format!("{other:?} is no kind of record")),
+    }
+}
+
+fn from_json<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(value).map_err(|error| error.to_string())
+}
