@@ -42,7 +42,13 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(format!("no host in it; write it as http://host:{PORT}"));
         }
-        let whole = format!("http://{host}:{}", uri.port_u16().unwrap_or(PORT));
+        let authority = uri.authority().map_or("", |a| a.as_str());
+        let port = match authority.strip_prefix(host) {
+            Some("") => Some(PORT),
+            _ => uri.port_u16().filter(|port| *port > 0),
+        };
+        let port = port.ok_or("the port must be a number from 1 to 65535")?;
+        let whole = format!("http://{host}:{port}");
         Ok(Address { uri: whole.parse().map_err(|e| format!("not an address ({e})"))? })
     }
 }

@@ -15,6 +15,7 @@ mod ps;
 mod record;
 mod roles;
 mod run;
+mod signals;
 mod span;
 mod state;
 mod status;

@@ -20,7 +20,8 @@ Examples:
   headroom ps -q --node node7         only the task ids
   headroom ps --json | jq -r '.tasks[] | select(.revocable) | .task_id'
 
-CPU and MEMORY are used / requested. A dash is what could not be measured.")]
+CPU and MEMORY are used / requested. WAIT is what its threads waited for a CPU in the last step
+(1 s unless set otherwise), summed over them. A dash is what could not be measured.")]
 pub(crate) struct PsArgs {
     /// Ended tasks too (the newest 1,000)
     #[arg(short, long)]
@@ -77,7 +78,7 @@ impl PsArgs {
 
 fn table(tasks: &[&TaskInstance], all: bool, output: Output) -> comfy_table::Table {
     let mut headings =
-        vec!["TASK", "STATE", "FRAMEWORK", "ROLE", "NODE", "CPU", "MEMORY", "WAIT ms/s", "AGE"];
+        vec!["TASK", "STATE", "FRAMEWORK", "ROLE", "NODE", "CPU", "MEMORY", "WAIT ms", "AGE"];
     if all {
         headings.push("ENDED");
     }

@@ -7,7 +7,7 @@ mod ending;
 mod fit;
 mod follow;
 mod framework;
-mod signals;
+mod placement;
 mod teller;
 
 use serde_json::json;
@@ -15,13 +15,13 @@ use serde_json::json;
 use self::args::{Plan, RunArgs};
 use self::course::Course;
 use self::framework::Framework;
-use self::signals::Signals;
 use self::teller::Teller;
 use crate::address::Address;
 use crate::client::Client;
 use crate::exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals::Signals;
 
 pub(crate) async fn run(args: &RunArgs, address: &Address, output: Output) -> Result<u8, Failure> {
     let plan = Plan::of(args)?;

@@ -7,19 +7,19 @@ use crate::output::Tone;
 /// `running`, `memory_limit`: what JSON and tables say. A number a newer allocator knows and we
 /// do not is shown as it is.
 pub(crate) fn state_word(state: i32) -> String {
-    word(TaskState::try_from(state).map(|s| s.as_str_name()), "TASK_STATE_", state)
+    word(TaskState::try_from(state).ok().map(|s| s.as_str_name()), "TASK_STATE_", state)
 }
 
 /// The word for a reason; none where none was given.
 pub(crate) fn reason_word(reason: i32) -> Option<String> {
-    let name = Reason::try_from(reason).map(|r| r.as_str_name());
+    let name = Reason::try_from(reason).ok().map(|r| r.as_str_name());
     (reason != Reason::Unspecified as i32).then(|| word(name, "REASON_", reason))
 }
 
-fn word<E>(name: Result<&'static str, E>, prefix: &str, number: i32) -> String {
+fn word(name: Option<&'static str>, prefix: &str, number: i32) -> String {
     match name {
-        Ok(name) => name.trim_start_matches(prefix).to_ascii_lowercase(),
-        Err(_) => format!("unknown_{number}"),
+        Some(name) => name.trim_start_matches(prefix).to_ascii_lowercase(),
+        None => format!("unknown_{number}"),
     }
 }
 

@@ -6,20 +6,17 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use headroom_proto::v1::event::Event;
-use headroom_proto::v1::{
-    Offer, Reason, Resources, TaskState, TaskStatus, Wanted, WhyAnswer, WhyRequest,
-};
+use headroom_proto::v1::{Reason, TaskState, TaskStatus};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::args::{FAILOVER, Plan};
 use super::ending::{self, Ending};
-use super::fit;
 use super::follow::Followers;
 use super::framework::{Events, Framework, Trouble};
-use super::signals::Signals;
 use super::teller::Teller;
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::{exit, span, state};
 
 /// Waiting longer than this is explained.
@@ -27,29 +24,27 @@ const EXPLAIN_AFTER: Duration = Duration::from_secs(3);
 /// Between two tries to subscribe again: doubled from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
-/// How often an offer may be gone before we get to use it.
-const MAX_PLACEMENTS: u32 = 20;
 
 /// One run, from its first subscription to its end.
 #[derive(Debug)]
 pub(crate) struct Course<'a> {
-    plan: &'a Plan,
-    detach: bool,
-    framework: Framework,
-    teller: &'a Teller,
-    launched: bool,
+    pub(super) plan: &'a Plan,
+    pub(super) detach: bool,
+    pub(super) framework: Framework,
+    pub(super) teller: &'a Teller,
+    pub(super) launched: bool,
     /// The allocator took the launch; else it may never have heard of it.
-    launch_taken: bool,
-    placements: u32,
+    pub(super) launch_taken: bool,
+    pub(super) placements: u32,
     /// How often we were asked to end.
-    stops: u32,
-    followers: Option<Followers>,
+    pub(super) stops: u32,
+    pub(super) followers: Option<Followers>,
     /// Our own output is closed or full: nobody wants the task's.
-    unwritable: Option<io::Error>,
-    explain_at: Option<Instant>,
-    place_by: Option<Instant>,
-    timeout: Option<Duration>,
-    away_since: Option<Instant>,
+    pub(super) unwritable: Option<io::Error>,
+    pub(super) explain_at: Option<Instant>,
+    pub(super) place_by: Option<Instant>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) away_since: Option<Instant>,
 }
 
 impl<'a> Course<'a> {
@@ -176,11 +171,6 @@ impl<'a> Course<'a> {
         if self.stops > 0 { self.kill().await } else { Ok(()) }
     }
 
-    fn wish(&self) -> Vec<Wanted> {
-        let resources = Some(self.plan.wanted.clone());
-        vec![Wanted { name: self.plan.task_id.clone(), resources }]
-    }
-
     async fn hear(&mut self, event: Event) -> Result<Option<Ending>, Trouble> {
         match event {
             Event::Offers(offers) => self.choose(offers.offers).await.map(|()| None),
@@ -199,39 +189,6 @@ impl<'a> Course<'a> {
             Event::Error(error) => Err(Trouble::Fatal(Failure::Ended(error.message))),
             Event::Subscribed(_) | Event::Heartbeat(_) => Ok(None),
         }
-    }
-
-    /// Takes the first offer that fits and declines the others.
-    async fn choose(&mut self, offers: Vec<Offer>) -> Result<(), Trouble> {
-        let mut declined = Vec::new();
-        let mut taken = None;
-        for offer in offers {
-            let free = !self.launched && self.stops == 0 && taken.is_none();
-            match fit::take(self.plan, &offer).filter(|_| free) {
-                Some(resources) => taken = Some((offer, resources)),
-                None => declined.push(offer.offer_id),
-            }
-        }
-        if let Some((offer, resources)) = taken {
-            self.launch(offer, resources).await?;
-        }
-        self.framework.decline(declined).await
-    }
-
-    async fn launch(&mut self, offer: Offer, resources: Resources) -> Result<(), Trouble> {
-        let lent = if offer.revocable { ", on lent resources" } else { "" };
-        let text = format!("launching {} on {}{lent}", self.plan.task_id, offer.hostname);
-        let fields = json!({
-            "agent_id": offer.agent_id, "hostname": offer.hostname, "revocable": offer.revocable,
-        });
-        self.teller.detail("launching", &text, fields);
-        self.launched = true;
-        self.launch_taken = false;
-        self.placements += 1;
-        self.framework.accept(offer.offer_id, self.plan.task_with(resources)).await?;
-        self.launch_taken = true;
-        self.framework.request(Vec::new()).await?;
-        self.framework.suppress().await
     }
 
     async fn update(&mut self, status: &TaskStatus) -> Result<Option<Ending>, Trouble> {
@@ -266,14 +223,6 @@ impl<'a> Course<'a> {
         Followers::start(client, &self.plan.task_id, self.framework.id(), json.as_deref())
     }
 
-    /// It cannot have run: the offer was gone, or the launch never arrived.
-    fn may_place_again(&self, status: &TaskStatus) -> bool {
-        let reason = Reason::try_from(status.reason).unwrap_or_default();
-        let never_ran = reason == Reason::InvalidOffers
-            || (reason == Reason::Reconciliation && !self.launch_taken);
-        never_ran && self.followers.is_none() && self.stops == 0 && self.placements < MAX_PLACEMENTS
-    }
-
     /// A signal to us: first politely, then at once, then without waiting.
     async fn stop(&mut self, signal: i32) -> Result<Option<Ending>, Trouble> {
         self.stops += 1;
@@ -304,24 +253,6 @@ impl<'a> Course<'a> {
             self.kill().await?;
         }
         Ok(None)
-    }
-
-    async fn explain(&mut self) -> Option<Ending> {
-        self.explain_at = None;
-        let subject = self.framework.id().to_string();
-        // It is a courtesy; without an answer the run goes on.
-        if let Ok(answer) = self.framework.client().operator().why(WhyRequest { subject }).await {
-            let answer: WhyAnswer = answer.into_inner();
-            self.teller.why(&answer);
-        }
-        None
-    }
-
-    fn not_placed(&self) -> Failure {
-        Failure::NotPlaced {
-            task: self.plan.task_id.clone(),
-            waited: self.timeout.map(span::print).unwrap_or_default(),
-        }
     }
 
     /// Lets the rest of the output through.

@@ -1,4 +1,4 @@
-//! The signals that ask a run to end.
+//! The signals that ask a command to end.
 
 use std::future::pending;
 
