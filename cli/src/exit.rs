@@ -42,7 +42,7 @@ Examples:
   headroom run --detach --name web -- ./serve     then: headroom logs -f web
 
 Ctrl-C asks the task to end and waits for it; a second Ctrl-C kills it at once.
-When it waits longer than three seconds for a place, it says why.
+When it waits longer than three seconds for a place, it says why. The task has no standard input.
 
 Exit codes:
   the task's own, or

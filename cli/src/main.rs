@@ -32,20 +32,24 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{ColorChoice, Output};
 
+/// Where `--help` puts the flags that every command has.
+const GLOBAL: &str = "Global options";
+
 /// Share one cluster by what its tasks really use
 #[derive(Debug, Parser)]
 #[command(name = "headroom", version, after_help = exit::HELP, max_term_width = 100)]
 #[command(propagate_version = true, disable_help_subcommand = true, subcommand_required = true)]
 struct Cli {
     /// The allocator's address
-    #[arg(long, global = true, env = "HEADROOM_ADDRESS", value_name = "ADDRESS")]
-    #[arg(default_value = address::DEFAULT, hide_env_values = true)]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "HEADROOM_ADDRESS")]
+    #[arg(value_name = "ADDRESS", default_value = address::DEFAULT, hide_env_values = true)]
     address: Address,
     /// Print JSON: one object, or lines of them where the command streams
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
-    /// When to colour; NO_COLOR is heeded
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    /// Colour: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, value_name = "WHEN")]
+    #[arg(default_value = "auto", hide_possible_values = true)]
     color: ColorChoice,
     #[command(subcommand)]
     command: Command,

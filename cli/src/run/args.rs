@@ -29,25 +29,25 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "NAME", value_parser = name)]
     pub(crate) name: Option<String>,
     /// CPUs it needs: 2, 0.5 or 500m
-    #[arg(short, long, value_name = "CPUS", default_value = "1")]
+    #[arg(short, long, value_name = "CPUS", default_value = "1", allow_hyphen_values = true)]
     cpus: Cpus,
     /// Memory it needs: 128MiB, 1.5GiB
-    #[arg(short, long, value_name = "SIZE", default_value = "128MiB")]
+    #[arg(short, long, value_name = "SIZE", default_value = "128MiB", allow_hyphen_values = true)]
     memory: Memory,
     /// Disk it needs
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     disk: Option<Memory>,
     /// GPUs it needs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     gpus: Option<Cpus>,
     /// How many network ports it needs; it finds them in PORT0, PORT1 ... and all in PORTS
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PORTS)))]
     ports: Option<u32>,
     /// CPUs it may never pass [default: as many as are idle]
-    #[arg(long, value_name = "CPUS")]
+    #[arg(long, value_name = "CPUS", allow_hyphen_values = true)]
     limit_cpus: Option<Cpus>,
     /// Memory it may never pass [default: what it needs]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     limit_memory: Option<Memory>,
     /// The role whose share it uses
     #[arg(short, long, value_name = "ROLE", default_value = "*")]
@@ -250,6 +250,8 @@ mod tests {
 
     #[test]
     fn wrong_amounts_name_their_flag() {
+        let error = parse(&["--cpus", "-1", "true"]).expect_err("negative").to_string();
+        assert!(error.contains("--cpus"), "{error}");
         for (flag, value) in [
             ("--cpus", "-1"),
             ("--cpus", "NaN"),
