@@ -1,1 +1,12 @@
+//! What the kernel programs and the agent must agree on: the layout of the rows both sides map, and
+//! the buckets of the latency histograms. Plain data and arithmetic; no map, no program, no I/O.
 #![no_std]
+
+pub mod bucket;
+pub mod row;
+
+pub use bucket::{BUCKETS, bucket_of, lower_bound_ns, upper_bound_ns};
+pub use row::{BlockOp, BlockRow, CpuRow, Displacer, Identity, SchedRow};
+
+/// Rows per CPU when the agent does not say otherwise: css ids are small and re-used at once.
+pub const DEFAULT_SLOTS: u32 = 1024;

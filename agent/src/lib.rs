@@ -1,2 +1,9 @@
 //! The node agent: measures each task from the kernel's own figures, runs tasks in cgroups of its
 //! own, and takes back what was lent when its owner needs it.
+
+pub mod absence;
+pub mod cgroup;
+pub mod checkpoint;
+pub mod containers;
+pub mod probe;
+pub mod supervisor;

@@ -1,1 +1,36 @@
+//! Headroom's decisions, pure: commands in, effects out.
+//!
+//! Nothing here reads a clock, a file, a socket, the environment or a random number: time and seeds
+//! are arguments, effects are values. That is what makes it testable, simulable and fast. The
+//! allocator drives [`machine::Machine`]; the agent uses [`usage`], [`forecast`] and [`reclaim`].
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
+pub mod agents;
+pub mod command;
+pub mod deadline;
+pub mod effect;
+pub mod explain;
+pub mod fairness;
+pub mod filter;
+pub mod fit;
+pub mod forecast;
+pub mod frameworks;
+pub mod holdings;
+pub mod ids;
+pub mod invariants;
+mod launch;
+pub mod ledger;
+pub mod machine;
+mod membership;
+pub mod offer;
+pub mod overcommit;
+pub mod ports;
+pub mod reclaim;
+pub mod resources;
+pub mod roles;
+mod status;
+mod subscription;
+pub mod tasks;
+pub mod time;
+pub mod usage;

@@ -1,0 +1,182 @@
+//! The process containerizer: makes a container's directories and group, and starts it.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Uid, User};
+
+use super::{Container, ContainerError, ContainerSpec, Launch, Layout, disk};
+use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
+use crate::checkpoint::{self, Recovery};
+use crate::supervisor::{SPEC_FILE, SupervisorHandle};
+
+/// Only the agent looks into its own documents.
+const PRIVATE: u32 = 0o700;
+/// A sandbox is its user's; the way to it can be passed by anyone, but not listed.
+const PASSABLE: u32 = 0o711;
+const SANDBOX: u32 = 0o750;
+
+/// Runs containers as processes below supervisors.
+#[derive(Clone, Debug)]
+pub struct ProcessContainerizer {
+    layout: Layout,
+    exe: PathBuf,
+    tree: Option<Tree>,
+}
+
+impl ProcessContainerizer {
+    /// `exe` is the program whose subcommand `supervise` runs a supervisor; without a `tree`
+    /// containers have no limits and no figures of their own.
+    pub fn new(
+        layout: Layout,
+        exe: PathBuf,
+        tree: Option<Tree>,
+    ) -> Result<ProcessContainerizer, ContainerError> {
+        for (dir, mode) in [
+            (layout.state().to_owned(), PASSABLE),
+            (layout.containers(), PRIVATE),
+            (layout.sandboxes(), PASSABLE),
+        ] {
+            make_dirs(&dir, mode).map_err(io_error("-", &dir, "make the directory"))?;
+        }
+        Ok(ProcessContainerizer { layout, exe, tree })
+    }
+
+    /// Where the containers' files are.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The agent's cgroups, if it may make any.
+    pub fn tree(&self) -> Option<&Tree> {
+        self.tree.as_ref()
+    }
+
+    /// Starts a container. What was made for one that cannot be started is removed again.
+    pub fn launch(&self, spec: &ContainerSpec) -> Result<Container, ContainerError> {
+        spec.validate().map_err(|source| ContainerError::Spec { id: spec.id.clone(), source })?;
+        disk::check(&spec.id, self.layout.state())?;
+        let dir = self.layout.container(&spec.id);
+        match DirBuilder::new().mode(PRIVATE).create(&dir) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(ContainerError::Exists { id: spec.id.clone(), dir });
+            }
+            Err(e) => return Err(io_error(&spec.id, &dir, "make the directory")(e)),
+        }
+        self.start(spec, &dir).inspect_err(|_| {
+            if let Ok(Some(cgroup)) = self.cgroup_of(spec) {
+                let _ = cgroup.remove();
+            }
+            let _ = fs::remove_dir_all(&dir);
+        })
+    }
+
+    fn start(&self, spec: &ContainerSpec, dir: &Path) -> Result<Container, ContainerError> {
+        let id = &spec.id;
+        let sandbox = self.make_sandbox(spec)?;
+        let cgroup = match &self.tree {
+            Some(tree) => Some(
+                limited_group(tree, spec)
+                    .map_err(|source| ContainerError::Cgroup { id: id.clone(), source })?,
+            ),
+            None => None,
+        };
+        let cgroup_parent = self.tree.as_ref().map(|tree| tree.parent().to_owned());
+        let launch = Launch { spec: spec.clone(), sandbox, cgroup_parent };
+        checkpoint::save(&dir.join(SPEC_FILE), &launch)
+            .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
+        let supervisor = SupervisorHandle::spawn(dir, &self.exe)
+            .map_err(|source| ContainerError::Supervisor { id: id.clone(), source })?;
+        Ok(Container::new(dir, launch, cgroup, Some(supervisor)))
+    }
+
+    /// Takes over a container that runs, or has run, from its directory.
+    pub fn adopt(&self, dir: &Path) -> Result<Container, ContainerError> {
+        let id = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
+            .map_err(|source| ContainerError::Checkpoint { id, source })?
+            .ok_or_else(|| ContainerError::NoContainer { dir: dir.to_owned() })?;
+        let cgroup = self
+            .cgroup_of(&launch.spec)
+            .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
+        if let Some(cgroup) = &cgroup
+            && cgroup.exists()
+            && let Some(limit) = launch.spec.limit_cpus
+        {
+            // The table of lent ceilings lives in memory (see cgroup::quota): fill it again.
+            cgroup
+                .set_cpu_limit(Some(limit))
+                .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
+        }
+        let supervisor = SupervisorHandle::open(dir).ok();
+        Ok(Container::new(dir, launch, cgroup, supervisor))
+    }
+
+    /// Everything an earlier agent left in the state directory.
+    pub fn recover(&self) -> Result<Recovery, ContainerError> {
+        checkpoint::recover(self.layout.state())
+            .map_err(|source| ContainerError::Checkpoint { id: "-".into(), source })
+    }
+
+    fn cgroup_of(&self, spec: &ContainerSpec) -> Result<Option<ContainerCgroup>, CgroupError> {
+        self.tree.as_ref().map(|tree| tree.open_existing(spec.class, &spec.id)).transpose()
+    }
+
+    fn make_sandbox(&self, spec: &ContainerSpec) -> Result<PathBuf, ContainerError> {
+        let sandbox = self.layout.sandbox(spec);
+        let parent = sandbox.parent().unwrap_or(self.layout.state());
+        make_dirs(parent, PASSABLE).map_err(io_error(&spec.id, parent, "make the directory"))?;
+        make_dirs(&sandbox, SANDBOX).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
+        // An unknown user is the supervisor's to report, as the task's failure.
+        if Uid::effective().is_root()
+            && let Some(user) = spec.user.as_deref().and_then(look_up)
+        {
+            chown(&sandbox, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io_error(
+                &spec.id,
+                &sandbox,
+                "give away the sandbox",
+            ))?;
+        }
+        Ok(sandbox)
+    }
+}
+
+fn look_up(user: &str) -> Option<User> {
+    match user.parse() {
+        Ok(uid) => User::from_uid(Uid::from_raw(uid)).ok().flatten(),
+        Err(_) => User::from_name(user).ok().flatten(),
+    }
+}
+
+/// The container's group with its limits. A controller this host lacks is in the tree's absences
+/// and its limit is not set; any other refusal is an error.
+fn limited_group(tree: &Tree, spec: &ContainerSpec) -> Result<ContainerCgroup, CgroupError> {
+    let cgroup = tree.container(spec.class, &spec.id)?;
+    tolerate_absent(cgroup.set_cpu_weight(spec.request_cpus))?;
+    tolerate_absent(cgroup.set_cpu_limit(spec.limit_cpus))?;
+    tolerate_absent(cgroup.set_memory_limit(spec.memory_bytes))?;
+    tolerate_absent(cgroup.set_pids_limit(spec.pids_limit))?;
+    Ok(cgroup)
+}
+
+fn tolerate_absent(set: Result<(), CgroupError>) -> Result<(), CgroupError> {
+    match set {
+        Err(CgroupError::NoController { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+fn make_dirs(dir: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(mode).create(dir)
+}
+
+fn io_error<'a>(
+    id: &'a str,
+    path: &'a Path,
+    operation: &'static str,
+) -> impl Fn(io::Error) -> ContainerError + 'a {
+    move |source| ContainerError::Io { id: id.to_owned(), path: path.to_owned(), operation, source }
+}

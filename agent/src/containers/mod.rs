@@ -1,0 +1,18 @@
+//! Containers: a command in its own control group and sandbox, with a supervisor of its own.
+//!
+//! Owns what a container is (spec, directories, validation) and the process containerizer. Does
+//! not decide what runs, and does not watch: the caller waits on the supervisor's pidfd.
+
+mod disk;
+mod error;
+mod launch;
+mod layout;
+mod process;
+mod spec;
+
+pub use disk::{MIN_FREE_BYTES, MIN_FREE_INODES};
+pub use error::ContainerError;
+pub use launch::ProcessContainerizer;
+pub use layout::Layout;
+pub use process::Container;
+pub use spec::{Command, ContainerSpec, Launch, SpecError};

@@ -1,0 +1,110 @@
+//! One container that was started: asking it to end, its exit, and clearing up after it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{ContainerError, ContainerSpec, Launch};
+use crate::cgroup::ContainerCgroup;
+use crate::supervisor::{Exit, SupervisorHandle};
+
+/// A started container, running or not.
+#[derive(Debug)]
+pub struct Container {
+    dir: PathBuf,
+    launch: Launch,
+    cgroup: Option<ContainerCgroup>,
+    supervisor: Option<SupervisorHandle>,
+}
+
+impl Container {
+    pub(super) fn new(
+        dir: &Path,
+        launch: Launch,
+        cgroup: Option<ContainerCgroup>,
+        supervisor: Option<SupervisorHandle>,
+    ) -> Container {
+        Container { dir: dir.to_owned(), launch, cgroup, supervisor }
+    }
+
+    /// What was asked for.
+    pub fn spec(&self) -> &ContainerSpec {
+        &self.launch.spec
+    }
+
+    /// The directory of its documents.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The task's working directory, with its `stdout` and `stderr`.
+    pub fn sandbox(&self) -> &Path {
+        &self.launch.sandbox
+    }
+
+    /// Its control group, where the agent may make any.
+    pub fn cgroup(&self) -> Option<&ContainerCgroup> {
+        self.cgroup.as_ref()
+    }
+
+    /// Its supervisor, if it ran when this was made: wait on its pidfd.
+    pub fn supervisor(&self) -> Option<&SupervisorHandle> {
+        self.supervisor.as_ref()
+    }
+
+    /// Asks it to end within `grace_ms` (the spec's if absent).
+    pub fn kill(&self, grace_ms: Option<u64>) -> Result<(), ContainerError> {
+        match &self.supervisor {
+            Some(supervisor) => supervisor.kill(grace_ms).map_err(|source| self.failed(source)),
+            // Nobody is left to be asked; `cleanup` ends what the supervisor left.
+            None => Ok(()),
+        }
+    }
+
+    /// How it ended, once it has.
+    pub fn exit(&self) -> Result<Option<Exit>, ContainerError> {
+        let path = self.dir.join(crate::supervisor::EXIT_FILE);
+        crate::checkpoint::load(&path)
+            .map_err(|source| ContainerError::Checkpoint { id: self.id(), source })
+    }
+
+    /// Ends whatever is left of it and removes its group. Final figures are read before this.
+    pub fn cleanup(&self) -> Result<(), ContainerError> {
+        let Some(cgroup) = &self.cgroup else { return Ok(()) };
+        cgroup
+            .kill_all()
+            .and_then(|()| cgroup.remove())
+            .map_err(|source| ContainerError::Cgroup { id: self.id(), source })
+    }
+
+    /// Removes its documents: after `cleanup`, when every update is acknowledged. The sandbox
+    /// stays until `remove_sandbox`.
+    pub fn forget(self) -> Result<(), ContainerError> {
+        self.remove_all(&self.dir)
+    }
+
+    /// Removes the sandbox with the task's output.
+    pub fn remove_sandbox(&self) -> Result<(), ContainerError> {
+        self.remove_all(&self.launch.sandbox)
+    }
+
+    fn remove_all(&self, path: &Path) -> Result<(), ContainerError> {
+        match fs::remove_dir_all(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ContainerError::Io {
+                id: self.id(),
+                path: path.to_owned(),
+                operation: "remove",
+                source: e,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn id(&self) -> String {
+        self.launch.spec.id.clone()
+    }
+
+    fn failed(&self, source: crate::supervisor::SupervisorError) -> ContainerError {
+        ContainerError::Supervisor { id: self.id(), source }
+    }
+}

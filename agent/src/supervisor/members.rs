@@ -1,0 +1,154 @@
+//! The processes of a container: those of its cgroup, and all descendants of the supervisor.
+//!
+//! The supervisor is a subreaper, so what double-forks becomes its child; a process of root that
+//! leaves the cgroup is still found this way, and an agent without cgroups finds all this way.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::FinalUsage;
+use crate::absence::Absence;
+use crate::cgroup::{CgroupError, ContainerCgroup};
+
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Where to find them.
+pub(super) struct Members {
+    cgroup: Option<ContainerCgroup>,
+}
+
+impl Members {
+    pub(super) fn new(cgroup: Option<ContainerCgroup>) -> Members {
+        Members { cgroup }
+    }
+
+    pub(super) fn procs_files(&self) -> Vec<PathBuf> {
+        self.cgroup.as_ref().map(ContainerCgroup::procs_files).unwrap_or_default()
+    }
+
+    /// All of them that still run.
+    pub(super) fn pids(&self) -> Vec<i32> {
+        let mut pids = descendants(std::process::id() as i32);
+        match self.cgroup.as_ref().map(ContainerCgroup::procs) {
+            Some(Ok(procs)) => pids.extend(procs),
+            Some(Err(e)) => eprintln!("the processes of the group cannot be listed: {e}"),
+            None => {}
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// SIGTERM to all, woken up if they are frozen.
+    pub(super) fn terminate(&self) {
+        if let Some(cgroup) = &self.cgroup
+            && let Err(e) = cgroup.thaw()
+        {
+            eprintln!("the group cannot be thawed: {e}");
+        }
+        for pid in self.pids() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+    }
+
+    /// SIGKILL until none is left, for at most `patience`; returns the survivors.
+    pub(super) fn kill_all(
+        &self,
+        patience: Duration,
+        mut reaped: impl FnMut(Pid, WaitStatus),
+    ) -> Vec<i32> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(cgroup) = &self.cgroup {
+                match cgroup.group().kill_all(PAUSE) {
+                    Ok(()) | Err(CgroupError::NotEmpty { .. }) => {}
+                    Err(e) => eprintln!("the group cannot be killed: {e}"),
+                }
+            }
+            for pid in descendants(std::process::id() as i32) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            reap(&mut reaped);
+            let left = self.pids();
+            if left.is_empty() || Instant::now() >= deadline {
+                return left;
+            }
+            sleep(PAUSE);
+        }
+    }
+
+    /// The last figures.
+    pub(super) fn usage(&self) -> FinalUsage {
+        let mut usage = FinalUsage::default();
+        let Some(cgroup) = &self.cgroup else {
+            let reason = "the agent may not make cgroups here";
+            usage.absences.extend(
+                ["cpu_usage_ns", "memory_peak_bytes", "oom_kills"]
+                    .map(|what| Absence::new(what, reason)),
+            );
+            return usage;
+        };
+        let group = cgroup.group();
+        let mut read = |what: &str, value: Result<u64, CgroupError>| match value {
+            Ok(value) => Some(value),
+            Err(e) => {
+                usage.absences.push(Absence::new(what, e.to_string()));
+                None
+            }
+        };
+        let cpu_usage_ns = read("cpu_usage_ns", group.cpu_usage_ns());
+        let memory_peak_bytes = read("memory_peak_bytes", group.memory_peak_bytes());
+        let oom_kills = read("oom_kills", group.oom_kills());
+        FinalUsage { cpu_usage_ns, memory_peak_bytes, oom_kills, ..usage }
+    }
+}
+
+/// Collects every child that has ended.
+pub(super) fn reap(reaped: &mut impl FnMut(Pid, WaitStatus)) {
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        match status.pid() {
+            Some(pid) => reaped(pid, status),
+            // StillAlive: children, but none that ended.
+            None => return,
+        }
+    }
+}
+
+/// All running descendants of `root`, by the parents that /proc tells.
+fn descendants(root: i32) -> Vec<i32> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let Some(pid) = pid else { continue };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        if let Some(parent) = running_parent(&stat) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = Vec::new();
+    let mut next = vec![root];
+    while let Some(parent) = next.pop() {
+        let below = children.remove(&parent).unwrap_or_default();
+        found.extend(&below);
+        next.extend(below);
+    }
+    found
+}
+
+/// The parent in a /proc/PID/stat line, unless the process is dead already.
+fn running_parent(stat: &str) -> Option<i32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    match fields.next()? {
+        "Z" | "X" | "x" => None,
+        _ => fields.next()?.parse().ok(),
+    }
+}

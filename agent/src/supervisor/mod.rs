@@ -1,0 +1,38 @@
+//! One small process per container: the task's parent, so that tasks outlive the agent.
+//!
+//! Owns the supervising process (`run`, the hidden subcommand `supervise <container dir>`), the
+//! documents it exchanges with the agent (`supervisor.json`, `kill.json`, `exit.json`) and the
+//! agent's handle on it. Makes no cgroup and removes none: the agent does both. Single-threaded,
+//! without a runtime, because it forks.
+
+mod child;
+mod error;
+mod exit;
+mod handle;
+mod identity;
+mod inherited;
+mod members;
+mod plan;
+mod signals;
+mod start;
+mod user;
+mod watch;
+
+pub use error::SupervisorError;
+pub use exit::{Exit, FinalUsage, KillRequest, Outcome};
+pub use handle::SupervisorHandle;
+pub use identity::Identity;
+pub use start::run;
+
+/// The subcommand both binaries dispatch to [`run`].
+pub const SUBCOMMAND: &str = "supervise";
+/// What to run: written by the agent before the supervisor starts.
+pub const SPEC_FILE: &str = "spec.json";
+/// Who supervises.
+pub const SUPERVISOR_FILE: &str = "supervisor.json";
+/// The request to end the task, with its grace.
+pub const KILL_FILE: &str = "kill.json";
+/// How it ended.
+pub const EXIT_FILE: &str = "exit.json";
+/// What the supervisor has to say for itself.
+pub const LOG_FILE: &str = "supervisor.log";

@@ -1,0 +1,256 @@
+//! The supervisor's life: one loop over signals and deadlines, until the container is empty.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use nix::sys::wait::WaitStatus;
+use nix::unistd::{ForkResult, Pid, fork, pipe2};
+
+use super::child::become_task;
+use super::members::{Members, reap};
+use super::plan::Plan;
+use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome};
+use crate::checkpoint;
+use crate::containers::Launch;
+
+/// How long leftovers are killed before the exit is reported with them in it.
+const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long they are killed after that before the supervisor gives up.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
+/// How often a container in its grace is looked at after its main process has ended.
+const GRACE_POLL: Duration = Duration::from_millis(50);
+/// A full disk may be freed; the exit is not lost so soon.
+const EXIT_WRITE_ATTEMPTS: u32 = 600;
+const EXIT_WRITE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest reason a child can report.
+const MAX_REASON_BYTES: u64 = 4096;
+
+struct Kill {
+    deadline: Instant,
+    forced: bool,
+}
+
+/// One container being supervised.
+pub(super) struct Watch {
+    dir: PathBuf,
+    launch: Launch,
+    members: Members,
+    signals: SignalFd,
+    main: Option<Pid>,
+    outcome: Option<Outcome>,
+    kill: Option<Kill>,
+    started_unix_ms: u64,
+}
+
+impl Watch {
+    pub(super) fn new(dir: &Path, launch: Launch, members: Members, signals: SignalFd) -> Watch {
+        Watch {
+            dir: dir.to_owned(),
+            launch,
+            members,
+            signals,
+            main: None,
+            outcome: None,
+            kill: None,
+            started_unix_ms: unix_ms(),
+        }
+    }
+
+    /// Starts the task and stays until it is over.
+    pub(super) fn run(mut self) -> Result<(), String> {
+        if self.dir.join(KILL_FILE).exists() {
+            self.begin_kill();
+            return self.never_started("it was killed before it was started");
+        }
+        match self.start_task() {
+            Ok(failure) => self.wait(failure),
+            Err(reason) => self.outcome = Some(Outcome::NotStarted(reason)),
+        }
+        self.finish()
+    }
+
+    /// Reports a task that never ran.
+    pub(super) fn never_started(mut self, reason: &str) -> Result<(), String> {
+        self.outcome = Some(Outcome::NotStarted(reason.to_owned()));
+        self.finish()
+    }
+
+    /// Forks the task; returns where the child tells that it could not execute it.
+    fn start_task(&mut self) -> Result<OwnedFd, String> {
+        let (reader, writer) =
+            pipe2(OFlag::O_CLOEXEC).map_err(|e| format!("cannot make a pipe: {e}"))?;
+        let plan = Plan::new(&self.launch, &self.members, writer)?;
+        self.started_unix_ms = unix_ms();
+        // SAFETY: this process has one thread, so the child may go on as any program.
+        match unsafe { fork() }.map_err(|e| format!("cannot fork: {e}"))? {
+            ForkResult::Parent { child } => self.main = Some(child),
+            ForkResult::Child => become_task(&plan),
+        }
+        Ok(reader)
+    }
+
+    fn wait(&mut self, failure: OwnedFd) {
+        let mut failure = Some(failure);
+        while !self.is_over() {
+            let timeout = self.timeout();
+            let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            if let Some(failure) = &failure {
+                fds.push(PollFd::new(failure.as_fd(), PollFlags::POLLIN));
+            }
+            // An interrupted wait only means another round.
+            let _ = poll(&mut fds, timeout);
+            let started = fds.get(1).and_then(PollFd::any).unwrap_or(false);
+            if started && let Some(pipe) = failure.take() {
+                self.read_failure(pipe);
+            }
+            self.take_signals();
+            self.enforce_deadline();
+        }
+    }
+
+    /// Over when the main process has ended and nothing is left that was promised a grace.
+    fn is_over(&self) -> bool {
+        let in_grace = self.kill.as_ref().is_some_and(|kill| !kill.forced);
+        self.outcome.is_some() && (!in_grace || self.members.pids().is_empty())
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let Some(kill) = &self.kill else { return PollTimeout::NONE };
+        let left = kill.deadline.saturating_duration_since(Instant::now());
+        let wait = match (kill.forced, self.outcome.is_some()) {
+            (false, false) => left,
+            _ => left.min(GRACE_POLL).max(Duration::from_millis(1)),
+        };
+        // A millisecond more, as the timeout is cut down to whole ones.
+        PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+    }
+
+    /// End of file: the task runs. Otherwise the text says which step failed.
+    fn read_failure(&mut self, pipe: OwnedFd) {
+        let mut reason = String::new();
+        let read = File::from(pipe).take(MAX_REASON_BYTES).read_to_string(&mut reason);
+        if read.is_ok() && !reason.is_empty() {
+            self.outcome = Some(Outcome::NotStarted(reason));
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            // SIGCHLD coalesces, so it only wakes; every child is asked below.
+            if info.ssi_signo == Signal::SIGTERM as u32 {
+                self.begin_kill();
+            }
+        }
+        let (main, outcome) = (self.main, &mut self.outcome);
+        reap(&mut |pid, status| note_main(main, outcome, pid, status));
+    }
+
+    /// SIGTERM to all, or a shorter grace if that was done already.
+    fn begin_kill(&mut self) {
+        let request = match checkpoint::load::<KillRequest>(&self.dir.join(KILL_FILE)) {
+            Ok(request) => request,
+            Err(e) => {
+                eprintln!("{e}; the spec's grace is used");
+                None
+            }
+        };
+        let grace_ms =
+            request.and_then(|request| request.grace_ms).unwrap_or(self.launch.spec.grace_ms);
+        let now = Instant::now();
+        // A grace beyond the clock's range is for ever: years.
+        let deadline = now.checked_add(Duration::from_millis(grace_ms));
+        let deadline = deadline.unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));
+        match &mut self.kill {
+            Some(kill) => kill.deadline = kill.deadline.min(deadline),
+            None => {
+                self.kill = Some(Kill { deadline, forced: false });
+                self.members.terminate();
+            }
+        }
+    }
+
+    fn enforce_deadline(&mut self) {
+        let Some(kill) = &mut self.kill else { return };
+        let over = Instant::now() >= kill.deadline;
+        if !over || (self.outcome.is_some() && self.members.pids().is_empty()) {
+            return;
+        }
+        kill.forced = true;
+        let (main, outcome) = (self.main, &mut self.outcome);
+        let left = self.members.kill_all(LEFTOVER_PATIENCE, |pid, status| {
+            note_main(main, outcome, pid, status);
+        });
+        if !left.is_empty() {
+            eprintln!("processes {left:?} outlive SIGKILL; trying on");
+        }
+    }
+
+    /// Ends what the main process left, and reports.
+    fn finish(mut self) -> Result<(), String> {
+        let leftovers = self.members.kill_all(LEFTOVER_PATIENCE, |_, _| {});
+        let usage = self.members.usage();
+        let kill_requested = self.kill.is_some();
+        let outcome = self
+            .outcome
+            .take()
+            .unwrap_or_else(|| Outcome::NotStarted("its end was not seen".into()));
+        let failed = matches!(outcome, Outcome::Signaled(_))
+            || matches!(outcome, Outcome::Exited(code) if code != 0);
+        let exit = Exit {
+            oom: failed && !kill_requested && usage.oom_kills.is_some_and(|kills| kills > 0),
+            outcome,
+            kill_requested,
+            forced: self.kill.as_ref().is_some_and(|kill| kill.forced),
+            started_unix_ms: self.started_unix_ms,
+            finished_unix_ms: unix_ms(),
+            usage,
+            leftovers,
+        };
+        self.write_exit(&exit)?;
+        if !exit.leftovers.is_empty() {
+            let left = self.members.kill_all(LAST_PATIENCE, |_, _| {});
+            if !left.is_empty() {
+                return Err(format!("gave up on processes {left:?}, which outlive SIGKILL"));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_exit(&self, exit: &Exit) -> Result<(), String> {
+        let path = self.dir.join(EXIT_FILE);
+        let mut last = String::new();
+        for _ in 0..EXIT_WRITE_ATTEMPTS {
+            match checkpoint::save(&path, exit) {
+                Ok(()) => return Ok(()),
+                Err(e) => last = e.to_string(),
+            }
+            sleep(EXIT_WRITE_PAUSE);
+        }
+        Err(format!("the exit {exit:?} could not be written: {last}"))
+    }
+}
+
+/// Keeps the status of the main process; a failure it reported itself says more.
+fn note_main(main: Option<Pid>, outcome: &mut Option<Outcome>, pid: Pid, status: WaitStatus) {
+    if main != Some(pid) || outcome.is_some() {
+        return;
+    }
+    *outcome = match status {
+        WaitStatus::Exited(_, code) => Some(Outcome::Exited(code)),
+        WaitStatus::Signaled(_, signal, _) => Some(Outcome::Signaled(signal as i32)),
+        _ => None,
+    };
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,197 @@
+//! All that may enter the core.
+
+use crate::{
+    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    resources::{Amounts, Resources},
+    tasks::{TaskState, TaskStatus},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// An agent says who it is and what it still has.
+#[derive(Clone, Debug, Default)]
+pub struct AgentHello {
+    /// None on the first start of an agent.
+    pub agent: Option<AgentId>,
+    /// The node's name.
+    pub hostname: String,
+    /// All that the node has to give.
+    pub total: Resources,
+    /// Texts by which frameworks choose nodes.
+    pub attributes: BTreeMap<String, String>,
+    /// All tasks it still has, ended ones with updates to deliver included.
+    pub tasks: Vec<HeldTask>,
+}
+
+/// A task that an agent already has.
+#[derive(Clone, Debug)]
+pub struct HeldTask {
+    /// The launch.
+    pub handle: TaskHandle,
+    /// Whose it is.
+    pub framework: FrameworkId,
+    /// What the framework calls it.
+    pub name: String,
+    /// The role it was launched in.
+    pub role: String,
+    /// What it holds.
+    pub request: Resources,
+    /// Whether that is lent.
+    pub revocable: bool,
+    /// How far it is.
+    pub state: TaskState,
+}
+
+/// CPUs and memory, each absent where it could not be measured or predicted; thousandths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Thousandths of a CPU.
+    pub cpus_milli: Option<u64>,
+    /// Thousandths of a MiB.
+    pub memory_milli_mib: Option<u64>,
+}
+
+/// One task over the last step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TaskUsage {
+    /// What it used.
+    pub usage: Usage,
+    /// Its predicted peak.
+    pub forecast: Usage,
+    /// Run-queue wait, summed over its threads, in milliseconds.
+    pub wait_ms: Option<f64>,
+    /// 99th percentile of its single waits, in milliseconds.
+    pub wait_p99_ms: Option<f64>,
+    /// Time stopped by a quota, in milliseconds.
+    pub throttled_ms: Option<f64>,
+    /// Bytes a second read from block devices.
+    pub read_bytes_per_s: Option<f64>,
+    /// Bytes a second written to block devices.
+    pub write_bytes_per_s: Option<f64>,
+}
+
+/// One node over the last step.
+#[derive(Clone, Debug, Default)]
+pub struct AgentReport {
+    /// The node's tasks. Those it does not name are taken to use their full request.
+    pub tasks: Vec<(TaskHandle, TaskUsage)>,
+    /// The whole node's use.
+    pub usage: Usage,
+    /// Predicted peak of all that is not a task of ours.
+    pub system_forecast: Usage,
+    /// Whether it lends now.
+    pub lending: bool,
+    /// Why not.
+    pub lending_reason: String,
+    /// The ceiling on lent CPU, thousandths; none: no ceiling.
+    pub revocable_quota_cpus_milli: Option<u64>,
+    /// Reclaims since the agent started.
+    pub reclaims: u64,
+    /// The slowest of them, from pressure seen to quota written.
+    pub reclaim_ms_max: Option<f64>,
+    /// Why it takes no new work; empty: it does.
+    pub refusing_work: String,
+}
+
+/// What a framework says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FrameworkInfo {
+    /// For people.
+    pub name: String,
+    /// The role its resources count for.
+    pub role: String,
+    /// Whom its tasks run as; empty: as the agent.
+    pub user: String,
+    /// How long its tasks live on without it.
+    pub failover_timeout: Duration,
+    /// It knows that lent resources may be taken back.
+    pub accepts_revocable: bool,
+    /// It wants nothing else.
+    pub only_revocable: bool,
+}
+
+/// Something a framework wants to run and has no place for yet.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// The task id it will have.
+    pub name: String,
+    /// What it needs.
+    pub request: Resources,
+}
+
+/// A task to launch on what was accepted.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The framework's name for it.
+    pub name: String,
+    /// What it holds.
+    pub request: Resources,
+    /// All else about it; the core passes it on and never looks.
+    pub payload: Vec<u8>,
+}
+
+/// Who calls: a framework, in the session its subscription opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The framework.
+    pub framework: FrameworkId,
+    /// The session of its newest subscription.
+    pub session: u64,
+}
+
+/// All that may enter.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// An agent's stream opened.
+    AgentHello(AgentHello),
+    /// An agent's step ended.
+    AgentReport(AgentId, Box<AgentReport>),
+    /// An agent starts or stops lending between two reports.
+    AgentLending(AgentId, bool, String),
+    /// An agent's stream broke.
+    AgentGone(AgentId),
+    /// An agent tells how a task is.
+    Status(AgentId, TaskHandle, Box<TaskStatus>),
+    /// A framework's stream opened; `session` is new.
+    Subscribe(Option<FrameworkId>, FrameworkInfo, u64),
+    /// A framework's stream broke.
+    FrameworkGone(Caller),
+    /// A framework ends itself, or the operator ends it.
+    Teardown(FrameworkId),
+    /// A framework says what it still has to place.
+    Want(Caller, Vec<Want>),
+    /// A framework takes offers and launches on them; the rest is not offered again for a while.
+    Accept(Caller, Vec<OfferId>, Vec<Launch>, Duration),
+    /// A framework turns offers down for a while.
+    Decline(Caller, Vec<OfferId>, Duration),
+    /// A framework wants offers again, also of what it declined.
+    Revive(Caller),
+    /// A framework wants no offers.
+    Suppress(Caller),
+    /// A framework ends a task; the time is from asking it to forcing it.
+    Kill(Caller, String, Option<Duration>),
+    /// A framework has taken note of an update.
+    Acknowledge(Caller, String, [u8; 16]),
+    /// A framework asks how tasks are; none named: all.
+    Reconcile(Caller, Vec<String>),
+    /// The operator ends a task.
+    OperatorKill(TaskHandle, Option<Duration>),
+    /// The operator sets a role's weight (thousandths) and its right to be lent to.
+    SetRole(String, Option<u64>, Option<bool>),
+    /// The operator gives a role back its defaults.
+    ResetRole(String),
+    /// A time step ends: account for it.
+    Step,
+    /// A deadline of [`crate::machine::Machine::next_deadline`] has come.
+    Wake,
+}
+
+impl Usage {
+    /// Both amounts, those absent filled from `otherwise`.
+    #[must_use]
+    pub fn or(self, otherwise: Amounts) -> Amounts {
+        Amounts::of(
+            self.cpus_milli.unwrap_or(otherwise.cpus_milli()),
+            self.memory_milli_mib.unwrap_or(otherwise.memory_milli_mib()),
+        )
+    }
+}

@@ -1,0 +1,42 @@
+//! What happens by itself when its time comes.
+//!
+//! A deadline is checked against the state when it comes due, so one that was overtaken does no harm.
+
+use crate::{
+    ids::{AgentId, FrameworkId},
+    time::Time,
+};
+use std::collections::BTreeSet;
+
+/// What comes due. Offers keep their own order in [`crate::offer::Offers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deadline {
+    /// A decline of this agent and kind is over.
+    Filter(FrameworkId, AgentId, bool),
+    /// A framework's failover timeout is over.
+    Framework(FrameworkId),
+    /// An agent has been silent too long.
+    Agent(AgentId),
+}
+
+/// All deadlines, the next first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Deadlines(BTreeSet<(Time, Deadline)>);
+
+impl Deadlines {
+    pub(crate) fn add(&mut self, when: Time, what: Deadline) {
+        self.0.insert((when, what));
+    }
+
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.0.first().map(|(when, _)| *when)
+    }
+
+    /// The next that is due at `now`, taken out.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<Deadline> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop_first().map(|(_, what)| what)
+    }
+}

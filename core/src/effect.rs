@@ -1,0 +1,91 @@
+//! All that may leave the core. The driver carries effects out in order.
+
+use crate::{
+    command::FrameworkInfo,
+    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    resources::Resources,
+    tasks::{Reason, TaskStatus},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What a framework is told about an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferMade {
+    /// Its id.
+    pub offer: OfferId,
+    /// Whose resources.
+    pub agent: AgentId,
+    /// That node's name.
+    pub hostname: String,
+    /// That node's attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// The role they count for.
+    pub role: String,
+    /// What is offered.
+    pub resources: Resources,
+    /// Lent, and the framework asked to be told.
+    pub revocable: bool,
+    /// How long it stands.
+    pub expires_in: Duration,
+}
+
+/// What must survive a restart of the allocator. Each record replaces the one before it of the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A framework that may come back.
+    Framework(FrameworkId, FrameworkInfo),
+    /// It ended.
+    FrameworkRemoved(FrameworkId),
+    /// An agent that may come back.
+    Agent(AgentId, String),
+    /// It was forgotten.
+    AgentRemoved(AgentId),
+    /// A role's weight (thousandths) and right to be lent to.
+    Role(String, u64, bool),
+    /// A role with nothing special any more.
+    RoleReset(String),
+}
+
+/// All that may leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Make it durable before the effects that follow are carried out.
+    Persist(Record),
+    /// Tell a framework that it is subscribed; events follow.
+    Subscribed(FrameworkId, u64),
+    /// End a framework's stream, telling it why.
+    EndStream(FrameworkId, u64, String),
+    /// Offer.
+    Offers(FrameworkId, Vec<OfferMade>),
+    /// Take an offer back.
+    Rescind(FrameworkId, OfferId, String),
+    /// Tell a framework how a task is.
+    Update(FrameworkId, TaskStatus),
+    /// Tell a framework that an agent is lost.
+    AgentLost(FrameworkId, AgentId, String),
+    /// Tell an agent that it is known.
+    Welcome(AgentId),
+    /// Order a launch.
+    Launch(AgentId, Box<LaunchOrder>),
+    /// Order an end.
+    Kill(AgentId, TaskHandle, Option<Duration>, Reason),
+    /// Tell an agent that an update was taken note of.
+    Acknowledge(AgentId, TaskHandle, [u8; 16]),
+}
+
+/// All that an agent needs for a launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchOrder {
+    /// The launch.
+    pub handle: TaskHandle,
+    /// For whom.
+    pub framework: FrameworkId,
+    /// Whom to run as, if the task names nobody.
+    pub user: String,
+    /// The role.
+    pub role: String,
+    /// Whether what it holds is lent.
+    pub revocable: bool,
+    /// What the framework wrote.
+    pub payload: Vec<u8>,
+}

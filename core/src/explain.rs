@@ -1,0 +1,213 @@
+//! Why no offer? Answered from the state alone, agent by agent.
+
+use crate::{
+    agents::Agent,
+    frameworks::{Framework, Wanted},
+    ids::AgentId,
+    machine::Machine,
+    resources::Resources,
+    tasks::TaskState,
+    time::Time,
+};
+
+/// What stands between a framework or a task and its resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Why {
+    /// One line for a person.
+    pub summary: String,
+    /// Agent, its node's name, and why not there; at most [`MAX_AGENTS_NAMED`].
+    pub agents: Vec<(AgentId, String, String)>,
+    /// What to do about it.
+    pub hints: Vec<String>,
+    /// Whether it waits at all.
+    pub waiting: bool,
+    /// No node could ever satisfy it.
+    pub impossible: bool,
+}
+
+/// So many agents are named one by one.
+pub const MAX_AGENTS_NAMED: usize = 50;
+
+impl Why {
+    fn settled(summary: String) -> Self {
+        Self { summary, ..Self::default() }
+    }
+}
+
+impl Machine {
+    /// Explains `subject`: the name of a wanted or running task, or a framework's id or name.
+    /// `None`: nobody of that name.
+    #[must_use]
+    pub fn why(&self, now: Time, subject: &str) -> Option<Why> {
+        let frameworks = &self.state.frameworks;
+        let wants = frameworks.values().find_map(|framework| {
+            let want = framework.wanted.as_ref()?.get(subject)?;
+            Some(self.why_wanted(now, framework, subject, want))
+        });
+        let framework = || {
+            let by_id = subject.parse().ok().and_then(|id| frameworks.get(&id));
+            let by_name = || frameworks.values().find(|f| f.info.name == subject);
+            by_id.or_else(by_name).map(|framework| self.why_framework(now, framework))
+        };
+        wants.or_else(|| self.why_task(subject)).or_else(framework)
+    }
+
+    fn why_task(&self, name: &str) -> Option<Why> {
+        let tasks = &self.state.tasks;
+        if let Some(task) = tasks.by_handle.values().find(|task| task.name == name) {
+            let node = self.state.agents.get(task.agent).map_or("?", |agent| &agent.hostname);
+            let how = match (task.state, task.revocable) {
+                (TaskState::Staging, _) => format!("is being started on {node}"),
+                (_, true) => format!("has its place on {node}, on lent resources"),
+                (_, false) => format!("has its place on {node}"),
+            };
+            return Some(Why::settled(format!("task {name} does not wait: it {how}")));
+        }
+        let ended = tasks.ended.iter().rev().find(|ended| ended.task.name == name)?;
+        let state = format!("{:?}", ended.status.state).to_lowercase();
+        let message = if ended.status.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", ended.status.message)
+        };
+        Some(Why::settled(format!("task {name} does not wait: it has ended, {state}{message}")))
+    }
+
+    fn why_framework(&self, now: Time, framework: &Framework) -> Why {
+        let name = &framework.info.name;
+        if !framework.connected {
+            let hint = "it must subscribe again; until then nothing is offered to it".to_owned();
+            let summary = format!("framework {name} is not connected");
+            return Why { waiting: true, hints: vec![hint], ..Why::settled(summary) };
+        }
+        if framework.suppressed {
+            let hint = "it must revive its offers".to_owned();
+            let summary = format!("framework {name} has suppressed its offers");
+            return Why { hints: vec![hint], ..Why::settled(summary) };
+        }
+        let unplaced = framework.wanted.as_ref().map(|wanted| {
+            wanted.iter().filter(|(_, want)| want.offered.is_none()).collect::<Vec<_>>()
+        });
+        match unplaced.as_deref() {
+            Some([]) => Why::settled(format!(
+                "framework {name} does not wait: all it asked for is placed or offered to it"
+            )),
+            Some([(first, want), rest @ ..]) => {
+                let mut why = self.why_wanted(now, framework, first, want);
+                if !rest.is_empty() {
+                    why.summary = format!("{} (and {} more tasks wait)", why.summary, rest.len());
+                }
+                why
+            }
+            None if !framework.offers.is_empty() => Why::settled(format!(
+                "framework {name} has {} offers and has not answered them",
+                framework.offers.len()
+            )),
+            None => self.why_nothing(now, framework, &Resources::default(), name),
+        }
+    }
+
+    fn why_wanted(&self, now: Time, framework: &Framework, name: &str, want: &Wanted) -> Why {
+        if let Some(offer) = want.offered {
+            return Why::settled(format!(
+                "task {name} has been offered a place ({offer}); its framework has not answered yet"
+            ));
+        }
+        if !framework.connected || framework.suppressed {
+            return self.why_framework(now, framework);
+        }
+        let mut why = self.why_nothing(now, framework, &want.request, name);
+        let waited = now.since(want.since).as_secs();
+        why.summary = format!("{} (for {waited} s so far)", why.summary);
+        why
+    }
+
+    /// Why no agent has `request` (nothing: anything) for the framework.
+    fn why_nothing(
+        &self,
+        now: Time,
+        framework: &Framework,
+        request: &Resources,
+        name: &str,
+    ) -> Why {
+        let agents = &self.state.agents;
+        if agents.is_empty() {
+            let hint = "start an agent: headroom-agent --allocator ADDRESS".to_owned();
+            let summary = format!("{name} waits: there is no agent");
+            return Why { waiting: true, hints: vec![hint], ..Why::settled(summary) };
+        }
+        let possible = agents.iter().any(|agent| request.fits_in(&agent.total));
+        let named = agents.iter().take(MAX_AGENTS_NAMED);
+        let reasons = named.map(|agent| {
+            (agent.id, agent.hostname.clone(), self.why_not_here(now, framework, request, agent))
+        });
+        let summary = if possible {
+            format!("{name} waits: no agent has {request} free for role {}", framework.info.role)
+        } else {
+            let largest = agents.iter().map(|agent| agent.total.amounts);
+            let largest = largest.fold(Default::default(), crate::resources::Amounts::max);
+            format!(
+                "{name} can never start: it asks for {request}, and the most any node has is {largest}"
+            )
+        };
+        let hints = self.hints(framework, possible);
+        Why { summary, agents: reasons.collect(), hints, waiting: true, impossible: !possible }
+    }
+
+    fn hints(&self, framework: &Framework, possible: bool) -> Vec<String> {
+        let role = &framework.info.role;
+        let opportunistic = self.state.roles.get(framework.role).opportunistic;
+        let lent = self.state.agents.iter().any(|agent| !agent.free_revocable().is_zero());
+        let mut hints = Vec::new();
+        if !possible {
+            hints.push("ask for less, or add a larger node".to_owned());
+        } else if lent && !framework.takes(true, opportunistic) {
+            hints.push(format!(
+                "idle resources are there to be lent: `headroom role set {role} --opportunistic true`, \
+                 or run it with --revocable"
+            ));
+        }
+        hints
+    }
+
+    fn why_not_here(
+        &self,
+        now: Time,
+        framework: &Framework,
+        request: &Resources,
+        agent: &Agent,
+    ) -> String {
+        if !agent.connected {
+            return "it does not answer".to_owned();
+        }
+        if !agent.report.refusing_work.is_empty() {
+            return format!("it takes no new work: {}", agent.report.refusing_work);
+        }
+        if !request.fits_in(&agent.total) {
+            return format!("it has only {} in all", agent.total);
+        }
+        let opportunistic = self.state.roles.get(framework.role).opportunistic;
+        let mut reasons = Vec::new();
+        for revocable in [false, true] {
+            if !framework.takes(revocable, opportunistic) {
+                continue;
+            }
+            let (kind, free) = if revocable {
+                ("to lend", agent.free_revocable().into())
+            } else {
+                ("free", agent.free())
+            };
+            if !request.fits_in(&free) || free.is_empty() {
+                let mut reason = format!("{kind}: {free}");
+                if revocable && !agent.report.lending && agent.reported.is_some() {
+                    reason = format!("it does not lend: {}", agent.report.lending_reason);
+                }
+                reasons.push(reason);
+            } else if let Some(until) = framework.filters.until(agent.id, revocable) {
+                let seconds = until.since(now).as_secs();
+                reasons.push(format!("its framework declined it, for {seconds} s more"));
+            }
+        }
+        if reasons.is_empty() { "it is being offered".to_owned() } else { reasons.join("; ") }
+    }
+}

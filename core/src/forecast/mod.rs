@@ -1,0 +1,17 @@
+//! Predicted peaks: what a task, or all else on a node, will need at most for a while.
+
+mod window_peak;
+
+pub use window_peak::{WindowPeak, WindowPeakSettings};
+
+use crate::{command::Usage, time::Time};
+
+/// One way to predict a peak from usage seen so far.
+pub trait Forecaster {
+    /// Takes note of the use in the step that ends at `now`.
+    fn observe(&mut self, now: Time, usage: Usage);
+
+    /// The predicted peak from `now` on; absent while too little is known (then the full request
+    /// counts). Never below the present use.
+    fn forecast(&self, now: Time) -> Usage;
+}

@@ -1,0 +1,171 @@
+//! Offers are accepted or declined.
+
+use crate::{
+    command::{Caller, Launch, TaskUsage},
+    effect::{Effect, LaunchOrder},
+    frameworks::MAX_TASKS,
+    holdings::{As, Holding},
+    ids::{OfferId, TaskHandle},
+    machine::{Machine, Refusal, Reply},
+    offer::Offer,
+    resources::Resources,
+    tasks::{Reason, Task, TaskState, TaskStatus},
+    time::Time,
+};
+use std::time::Duration;
+
+impl Machine {
+    pub(crate) fn accept(
+        &mut self,
+        now: Time,
+        caller: Caller,
+        offers: &[OfferId],
+        launches: Vec<Launch>,
+        refusal: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        self.caller(caller)?;
+        let fault = self.offers_fault(caller, offers);
+        let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
+        let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
+        if let Some(fault) = fault {
+            for launch in &launches {
+                let status =
+                    TaskStatus::of(&launch.name, None, TaskState::Lost, Reason::InvalidOffers);
+                effects.push(Effect::Update(caller.framework, status.saying(fault.clone())));
+            }
+            self.return_offers(now, &taken, Duration::ZERO, effects);
+            return Ok(Reply::Done);
+        }
+        let Some(first) = taken.first() else { return Ok(Reply::Done) };
+        let mut rest =
+            taken.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
+        for launch in launches {
+            match self.launch_fault(caller, &launch, &rest) {
+                Some(fault) => {
+                    let (state, reason) = (TaskState::Error, Reason::InvalidTask);
+                    let status = TaskStatus::of(&launch.name, Some(first.agent), state, reason);
+                    effects.push(Effect::Update(caller.framework, status.saying(fault)));
+                }
+                None => {
+                    rest = rest.minus(&launch.request);
+                    self.launch(now, first, launch, effects);
+                }
+            }
+        }
+        let says_what = self.caller(caller)?.wanted.is_some();
+        if !says_what {
+            self.refuse(now, first, rest.amounts, refusal);
+        }
+        let agent = first.agent;
+        self.refresh_hunger(caller.framework);
+        self.lending_changed(now, agent, true, effects);
+        Ok(Reply::Done)
+    }
+
+    fn is_own(&self, caller: Caller, id: OfferId) -> bool {
+        self.state.offers.get(id).is_some_and(|offer| offer.framework == caller.framework)
+    }
+
+    /// Why these offers can't be used together.
+    fn offers_fault(&self, caller: Caller, ids: &[OfferId]) -> Option<String> {
+        let Some(first) = ids.first() else { return Some("no offer was named".to_owned()) };
+        let first = self.state.offers.get(*first);
+        for (at, id) in ids.iter().enumerate() {
+            let (Some(first), Some(offer)) = (first, self.state.offers.get(*id)) else {
+                return Some(format!("offer {id} does not stand any more"));
+            };
+            if !self.is_own(caller, *id) {
+                return Some(format!("offer {id} was made to another framework"));
+            }
+            if ids[..at].contains(id) {
+                return Some(format!("offer {id} was named twice"));
+            }
+            if (offer.agent, offer.revocable) != (first.agent, first.revocable) {
+                return Some(format!(
+                    "offers {} and {id} are of different agents or kinds",
+                    first.id
+                ));
+            }
+        }
+        None
+    }
+
+    fn launch_fault(&self, caller: Caller, launch: &Launch, rest: &Resources) -> Option<String> {
+        let framework = self.state.frameworks.get(&caller.framework)?;
+        if framework.tasks.contains_key(&launch.name) {
+            return Some("the framework already has an active task of this id".to_owned());
+        }
+        if framework.tasks.len() >= MAX_TASKS {
+            return Some(format!("a framework has at most {MAX_TASKS} active tasks"));
+        }
+        if launch.request.amounts.is_zero() {
+            return Some("the task asks for nothing".to_owned());
+        }
+        (!launch.request.fits_in(rest))
+            .then(|| format!("it asks for {}, the offers have {rest}", launch.request))
+    }
+
+    fn launch(&mut self, now: Time, offer: &Offer, launch: Launch, effects: &mut Vec<Effect>) {
+        let handle = TaskHandle::from_number(self.ids.give());
+        let steps = self.state.ledger.steps;
+        let Offer { framework, agent, revocable, .. } = *offer;
+        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };
+        owner.tasks.insert(launch.name.clone(), handle);
+        let (role, user, role_name) =
+            (owner.role, owner.info.user.clone(), owner.info.role.clone());
+        let want = owner.wanted.as_mut().and_then(|wanted| wanted.remove(&launch.name));
+        if let Some(want) = want {
+            self.state.ledger.placed(steps.saturating_sub(want.since_step));
+        }
+        let resources = &launch.request;
+        self.hold(Holding { framework, role, agent, resources, revocable }, As::Task);
+        self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
+        let task = Task {
+            handle,
+            framework,
+            name: launch.name,
+            agent,
+            role,
+            request: launch.request,
+            revocable,
+            state: TaskState::Staging,
+            since: now,
+            usage: TaskUsage::default(),
+            unacknowledged: None,
+        };
+        self.state.tasks.by_handle.insert(handle, task);
+        let payload = launch.payload;
+        let order = LaunchOrder { handle, framework, user, role: role_name, revocable, payload };
+        effects.push(Effect::Launch(agent, Box::new(order)));
+    }
+
+    pub(crate) fn decline(
+        &mut self,
+        now: Time,
+        caller: Caller,
+        offers: &[OfferId],
+        refusal: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        self.caller(caller)?;
+        let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
+        let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
+        self.return_offers(now, &taken, refusal, effects);
+        Ok(Reply::Done)
+    }
+
+    fn return_offers(
+        &mut self,
+        now: Time,
+        offers: &[Offer],
+        refusal: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        for offer in offers {
+            self.refuse(now, offer, offer.resources.amounts, refusal);
+        }
+        let agents: Vec<_> = offers.iter().map(|offer| offer.agent).collect();
+        self.offer_agents(now, &agents, effects);
+    }
+}

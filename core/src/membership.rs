@@ -1,0 +1,292 @@
+//! Agents come, report, go silent and are given up.
+
+use crate::{
+    agents::{Agent, MAX_AGENTS},
+    command::{AgentHello, AgentReport, HeldTask, TaskUsage},
+    deadline::Deadline,
+    effect::{Effect, Record},
+    holdings::{As, Holding},
+    ids::{AgentId, TaskHandle},
+    machine::{Machine, Refusal, Reply},
+    tasks::{Reason, Task, TaskState, TaskStatus},
+    time::Time,
+};
+use std::collections::BTreeSet;
+
+impl Machine {
+    pub(crate) fn agent_hello(
+        &mut self,
+        now: Time,
+        hello: &AgentHello,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let known = hello.agent.filter(|id| self.state.agents.get(*id).is_some());
+        let id = match known {
+            Some(id) => {
+                self.return_agent(id, hello, effects);
+                id
+            }
+            None => self.add_agent(hello, effects)?,
+        };
+        effects.push(Effect::Welcome(id));
+        for task in &hello.tasks {
+            self.relearn(now, id, task, known.is_some(), effects);
+        }
+        let has: BTreeSet<_> = hello.tasks.iter().map(|task| task.handle).collect();
+        self.settle_missing(now, id, &has, effects);
+        self.refresh_lending(now, id);
+        self.offer_agents(now, &[id], effects);
+        Ok(Reply::Agent(id))
+    }
+
+    fn add_agent(
+        &mut self,
+        hello: &AgentHello,
+        effects: &mut Vec<Effect>,
+    ) -> Result<AgentId, Refusal> {
+        let id = AgentId::from_number(self.ids.give());
+        let agent = Agent {
+            attributes: hello.attributes.clone(),
+            total: hello.total.clone(),
+            connected: true,
+            ..Agent::unseen(id, hello.hostname.clone())
+        };
+        self.state.agents.insert(agent).ok_or(Refusal::Bound {
+            what: "agents",
+            bound: MAX_AGENTS,
+            hint: "run a second cluster",
+        })?;
+        effects.push(Effect::Persist(Record::Agent(id, hello.hostname.clone())));
+        Ok(id)
+    }
+
+    pub(crate) fn restore_agent(&mut self, now: Time, id: AgentId, hostname: String) {
+        let agent = Agent { gone_since: Some(now), ..Agent::unseen(id, hostname) };
+        if self.state.agents.insert(agent).is_some() {
+            self.deadlines.add(now + self.settings.agent_timeout, Deadline::Agent(id));
+        }
+    }
+
+    fn return_agent(&mut self, id: AgentId, hello: &AgentHello, effects: &mut Vec<Effect>) {
+        let offers: Vec<_> =
+            self.state.agents.get(id).into_iter().flat_map(|agent| agent.offers.clone()).collect();
+        self.rescind(&offers, "the agent has started anew", effects);
+        self.state.agents.update(id, |agent| {
+            agent.connected = true;
+            agent.gone_since = None;
+            agent.hostname.clone_from(&hello.hostname);
+            agent.attributes.clone_from(&hello.attributes);
+            agent.total = hello.total.clone();
+            agent.report = AgentReport::default();
+            agent.reported = None;
+        });
+    }
+
+    /// Takes note of a task that an agent already has: one that this allocator launched, or one of
+    /// an allocator before it. A task of nobody, or of an agent that was given up, is ended.
+    fn relearn(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        held: &HeldTask,
+        agent_was_known: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(task) = self.state.tasks.by_handle.get_mut(&held.handle) {
+            // An end is told by the agent's own status update, never by its inventory.
+            if !task.state.is_terminal() && !held.state.is_terminal() {
+                if task.state == TaskState::Killing {
+                    effects.push(Effect::Kill(id, held.handle, None, Reason::KilledByFramework));
+                } else {
+                    task.state = held.state;
+                }
+            }
+            return;
+        }
+        let framework = self.state.frameworks.get(&held.framework);
+        let free_name = framework.is_some_and(|f| !f.tasks.contains_key(&held.name));
+        match framework {
+            Some(_) if agent_was_known && free_name => self.adopt(now, id, held),
+            _ if held.state.is_terminal() => {}
+            Some(_) => effects.push(Effect::Kill(id, held.handle, None, Reason::AgentLost)),
+            None => effects.push(Effect::Kill(id, held.handle, None, Reason::FrameworkRemoved)),
+        }
+    }
+
+    fn adopt(&mut self, now: Time, agent: AgentId, held: &HeldTask) {
+        let HeldTask { handle, framework, revocable, .. } = *held;
+        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };
+        owner.tasks.insert(held.name.clone(), handle);
+        let role = owner.role;
+        let task = Task {
+            handle,
+            framework,
+            name: held.name.clone(),
+            agent,
+            role,
+            request: held.request.clone(),
+            revocable,
+            state: held.state,
+            since: now,
+            usage: TaskUsage::default(),
+            unacknowledged: None,
+        };
+        if !held.state.is_terminal() {
+            let resources = &task.request;
+            self.hold(Holding { framework, role, agent, resources, revocable }, As::Task);
+        }
+        self.state.tasks.by_handle.insert(handle, task);
+        self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
+    }
+
+    /// Ends the tasks that should be on the agent and are not.
+    fn settle_missing(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        has: &BTreeSet<TaskHandle>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(agent) = self.state.agents.get(id) else { return };
+        let missing: Vec<_> = agent.tasks.difference(has).copied().collect();
+        for handle in missing {
+            let why = "the agent came back without this task";
+            self.lose(now, handle, Reason::AgentRestarted, why, effects);
+        }
+    }
+
+    pub(crate) fn agent_report(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        mut report: AgentReport,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let agent = self.state.agents.get(id).ok_or(Refusal::UnknownAgent(id))?;
+        let took_work = agent.takes_work();
+        let own: BTreeSet<_> = agent.tasks.clone();
+        for handle in &own {
+            if let Some(task) = self.state.tasks.by_handle.get_mut(handle) {
+                task.usage = TaskUsage::default();
+            }
+        }
+        for (handle, usage) in std::mem::take(&mut report.tasks) {
+            if let Some(task) =
+                self.state.tasks.by_handle.get_mut(&handle).filter(|_| own.contains(&handle))
+            {
+                task.usage = usage;
+            }
+        }
+        let takes_work = self.state.agents.update(id, |agent| {
+            agent.report = report;
+            agent.reported = Some(now);
+            agent.takes_work()
+        });
+        if takes_work == Some(false) {
+            self.rescind_all(id, "the agent takes no new work", effects);
+        }
+        self.lending_changed(now, id, takes_work == Some(true) && !took_work, effects);
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn agent_lending(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        lending: bool,
+        reason: String,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        self.state
+            .agents
+            .update(id, |agent| {
+                agent.report.lending = lending;
+                agent.report.lending_reason = reason;
+            })
+            .ok_or(Refusal::UnknownAgent(id))?;
+        self.lending_changed(now, id, false, effects);
+        Ok(Reply::Done)
+    }
+
+    /// Brings an agent's lending up to date: takes offers back that stand on nothing now, and makes
+    /// new ones when there is more (or when `offer_anyway`).
+    pub(crate) fn lending_changed(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        offer_anyway: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let more = self.refresh_lending(now, id);
+        let Some(agent) = self.state.agents.get(id) else { return };
+        let overdrawn = self.overdrawn_offers(agent);
+        self.rescind(&overdrawn, "the owner of these resources needs them", effects);
+        if more || offer_anyway {
+            self.offer_agents(now, &[id], effects);
+        }
+    }
+
+    fn rescind_all(&mut self, id: AgentId, why: &str, effects: &mut Vec<Effect>) {
+        let offers: Vec<_> =
+            self.state.agents.get(id).into_iter().flat_map(|agent| agent.offers.clone()).collect();
+        self.rescind(&offers, why, effects);
+    }
+
+    pub(crate) fn agent_gone(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let was = self.state.agents.update(id, |agent| {
+            agent.gone_since = Some(now);
+            std::mem::replace(&mut agent.connected, false)
+        });
+        if was.ok_or(Refusal::UnknownAgent(id))? {
+            self.rescind_all(id, "the agent does not answer", effects);
+            self.refresh_lending(now, id);
+            self.deadlines.add(now + self.settings.agent_timeout, Deadline::Agent(id));
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Gives up an agent that has been silent for the agent timeout.
+    pub(crate) fn agent_overdue(&mut self, now: Time, id: AgentId, effects: &mut Vec<Effect>) {
+        let Some(agent) = self.state.agents.get(id) else { return };
+        let overdue =
+            agent.gone_since.is_some_and(|at| now.since(at) >= self.settings.agent_timeout);
+        if agent.connected || !overdue {
+            return;
+        }
+        let why = format!("agent {id} on {} has not answered for too long", agent.hostname);
+        let tasks: Vec<_> = agent.tasks.iter().copied().collect();
+        let mut told = BTreeSet::new();
+        for handle in tasks {
+            if let Some(task) = self.state.tasks.by_handle.get(&handle) {
+                told.insert(task.framework);
+            }
+            self.lose(now, handle, Reason::AgentLost, &why, effects);
+        }
+        effects.extend(told.into_iter().map(|fw| Effect::AgentLost(fw, id, why.clone())));
+        self.state.agents.remove(id);
+        for framework in self.state.frameworks.values_mut() {
+            framework.filters.forget_agent(id);
+        }
+        effects.push(Effect::Persist(Record::AgentRemoved(id)));
+    }
+
+    /// Ends a task that nobody can tell the end of.
+    fn lose(
+        &mut self,
+        now: Time,
+        handle: TaskHandle,
+        reason: Reason,
+        why: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(task) = self.state.tasks.by_handle.get(&handle) else { return };
+        let status =
+            TaskStatus::of(&task.name, Some(task.agent), TaskState::Lost, reason).saying(why);
+        self.settle(now, handle, &status, effects);
+    }
+}

@@ -1,0 +1,107 @@
+//! How much an agent may lend.
+//!
+//! headroom = capacity - margin - forecast of the system - forecast of every guaranteed task, where a
+//! task without a forecast counts with its full request, and a resource whose system share is not
+//! measured is not lent at all. Only CPU and memory are lent.
+
+use crate::{
+    agents::Agent,
+    command::Usage,
+    ids::{AgentId, OfferId},
+    machine::{Machine, Settings},
+    resources::Amounts,
+    time::Time,
+};
+
+/// An agent whose newest report is older than so many steps lends nothing.
+pub const STALE_STEPS: u32 = 5;
+
+/// The predicted peak of all that must not be disturbed; the system part where it was measured.
+#[must_use]
+pub fn forecast(
+    system: Usage,
+    guaranteed: impl IntoIterator<Item = (Amounts, Usage)>,
+) -> (Amounts, Usage) {
+    let tasks = guaranteed
+        .into_iter()
+        .map(|(request, forecast)| forecast.or(request))
+        .fold(Amounts::ZERO, Amounts::plus);
+    (tasks.plus(system.or(Amounts::ZERO)), system)
+}
+
+/// What may be lent of `total` in all, given the forecast of what must not be disturbed.
+#[must_use]
+pub fn lendable(total: Amounts, forecast: Amounts, system: Usage, settings: &Settings) -> Amounts {
+    let part = |amount: u64, margin_milli: u64| amount * (1_000 - margin_milli.min(1_000)) / 1_000;
+    let cpus =
+        part(total.cpus_milli(), settings.cpu_margin_milli).saturating_sub(forecast.cpus_milli());
+    let memory = part(total.memory_milli_mib(), settings.memory_margin_milli)
+        .saturating_sub(forecast.memory_milli_mib());
+    Amounts::of(
+        system.cpus_milli.map_or(0, |_| cpus),
+        system.memory_milli_mib.map_or(0, |_| memory),
+    )
+}
+
+impl Machine {
+    /// Works out anew what an agent may lend; says whether there is now more to lend than before.
+    pub(crate) fn refresh_lending(&mut self, now: Time, id: AgentId) -> bool {
+        let Some(agent) = self.state.agents.get(id) else { return false };
+        let before = agent.free_revocable();
+        let guaranteed = agent.tasks.iter().filter_map(|handle| {
+            let task = self.state.tasks.by_handle.get(handle)?;
+            (!task.revocable && !task.state.is_terminal())
+                .then_some((task.request.amounts, task.usage.forecast))
+        });
+        let (forecast, system) = forecast(agent.report.system_forecast, guaranteed);
+        let fresh =
+            agent.reported.is_some_and(|at| now.since(at) <= self.settings.step * STALE_STEPS);
+        let lends = self.settings.lending && agent.connected && agent.report.lending && fresh;
+        let total = agent.total.amounts;
+        let may =
+            if lends { lendable(total, forecast, system, &self.settings) } else { Amounts::ZERO };
+        self.state.agents.update(id, |agent| {
+            agent.lendable = may;
+            agent.forecast = agent.reported.map(|_| forecast);
+            let after = agent.free_revocable();
+            after.0.iter().zip(before.0).any(|(new, old)| *new > old)
+        }) == Some(true)
+    }
+
+    /// Offers of lent resources that there is no room for any more, newest first.
+    pub(crate) fn overdrawn_offers(&self, agent: &Agent) -> Vec<OfferId> {
+        let mut over = agent.lent.plus(agent.lent_offered).minus(agent.lendable);
+        let mut overdrawn = Vec::new();
+        for id in agent.offers.iter().rev() {
+            let Some(offer) = self.state.offers.get(*id).filter(|offer| offer.revocable) else {
+                continue;
+            };
+            if over.is_zero() {
+                break;
+            }
+            over = over.minus(offer.resources.amounts);
+            overdrawn.push(*id);
+        }
+        overdrawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_young_task_counts_in_full_and_the_unmeasured_is_not_lent() {
+        let settings = Settings { cpu_margin_milli: 100, ..Settings::default() };
+        let (total, request) = (Amounts::of(4_000, 1_000_000), Amounts::of(3_000, 500_000));
+        let measured = Usage { cpus_milli: Some(100), memory_milli_mib: None };
+        let lent = |system, task| {
+            let (forecast, system) = forecast(system, [(request, task)]);
+            lendable(total, forecast, system, &settings)
+        };
+        assert_eq!(lent(measured, Usage::default()).cpus_milli(), 500);
+        let idle = Usage { cpus_milli: Some(200), memory_milli_mib: Some(1_000) };
+        assert_eq!(lent(measured, idle), Amounts::of(3_300, 0));
+        assert_eq!(lent(Usage::default(), idle), Amounts::ZERO);
+    }
+}

@@ -1,0 +1,306 @@
+//! Taking back what was lent: the ladder, decided on the node alone, every 100 ms.
+//!
+//! Lent work always runs in the idle class of the scheduler (`cpu.idle`), so its owner gets a CPU at
+//! the next wake-up. On top of that, rung by rung:
+//! 1. stop lending: nothing new is offered;
+//! 2. CPU quota on all lent work together: down at once to what the owners leave over, or to seven
+//!    tenths if that is less; up by at most a tenth of the node a second, once calm;
+//! 3. kill, last: when memory runs out, or when the quota has stood at its floor for long.
+
+use crate::{ids::TaskHandle, time::Time};
+use std::time::Duration;
+
+/// How to reclaim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Part of the CPUs that lent work leaves free, in thousandths.
+    pub cpu_margin_milli: u64,
+    /// Run-queue wait of protected tasks that counts as pressure, in thousandths of one CPU.
+    pub wait_milli: u64,
+    /// The quota never falls below this, in thousandths of a CPU: what is lent keeps breathing.
+    pub floor_cpus_milli: u64,
+    /// No pressure for so long before the quota rises and lending starts again.
+    pub calm: Duration,
+    /// How fast the quota rises, in thousandths of the node a second.
+    pub rise_milli_per_s: u64,
+    /// Lending stops below so much available memory, in thousandths of the node's.
+    pub memory_low_milli: u64,
+    /// Lent tasks are killed below so much available memory, in thousandths of the node's.
+    pub memory_kill_milli: u64,
+    /// At most one kill in this time.
+    pub kill_interval: Duration,
+    /// A quota at its floor for so long means that lent work here does no good.
+    pub starved: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            cpu_margin_milli: 50,
+            wait_milli: 20,
+            floor_cpus_milli: 50,
+            calm: Duration::from_secs(1),
+            rise_milli_per_s: 100,
+            memory_low_milli: 100,
+            memory_kill_milli: 50,
+            kill_interval: Duration::from_secs(1),
+            starved: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A task on lent resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LentTask {
+    /// Which.
+    pub handle: TaskHandle,
+    /// When it began: the youngest has least work to lose.
+    pub since: Time,
+}
+
+/// What was seen since the last look; absent where not measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signals<'a> {
+    /// The node's CPUs, in thousandths.
+    pub capacity_cpus_milli: u64,
+    /// CPU used by all but lent tasks, in thousandths of a CPU.
+    pub protected_cpus_milli: Option<u64>,
+    /// CPU used by lent tasks.
+    pub lent_cpus_milli: Option<u64>,
+    /// Run-queue wait of guaranteed tasks, in thousandths of a CPU (nanoseconds waited a microsecond).
+    pub wait_milli: Option<u64>,
+    /// Memory that could be had without swapping, in thousandths of the node's.
+    pub memory_available_milli: Option<u64>,
+    /// The lent tasks.
+    pub lent: &'a [LentTask],
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Set the quota of all lent work together, in thousandths of a CPU; none: lift it.
+    Quota(Option<u64>),
+    /// Start or stop lending, and why.
+    Lending(bool, &'static str),
+    /// End a lent task, and why.
+    Kill(TaskHandle, &'static str),
+}
+
+/// The state of the ladder.
+#[derive(Clone, Debug)]
+pub struct Reclaimer {
+    policy: Policy,
+    quota: Option<u64>,
+    lending: bool,
+    last: Option<Time>,
+    last_pressure: Option<Time>,
+    floor_since: Option<Time>,
+    last_kill: Option<Time>,
+}
+
+const STARVED: &str = "lent work has stood at its floor for long: it is better placed elsewhere";
+const MEMORY: &str = "the node's memory runs out";
+const WAITING: &str = "guaranteed tasks wait for a CPU";
+const BUSY: &str = "guaranteed tasks use the CPUs";
+const CALM: &str = "";
+
+impl Reclaimer {
+    /// Nothing reclaimed yet; lending.
+    #[must_use]
+    pub const fn new(policy: Policy) -> Self {
+        let (quota, last, last_pressure, floor_since, last_kill) = (None, None, None, None, None);
+        Self { policy, quota, lending: true, last, last_pressure, floor_since, last_kill }
+    }
+
+    /// The quota that stands.
+    #[must_use]
+    pub const fn quota_cpus_milli(&self) -> Option<u64> {
+        self.quota
+    }
+
+    /// Whether it lends.
+    #[must_use]
+    pub const fn is_lending(&self) -> bool {
+        self.lending
+    }
+
+    /// One look: what to do now, in order.
+    pub fn look(&mut self, now: Time, signals: &Signals<'_>) -> Vec<Action> {
+        let elapsed = self.last.map_or(Duration::ZERO, |last| now.since(last));
+        self.last = Some(now);
+        let mut actions = Vec::new();
+        let low =
+            signals.memory_available_milli.is_some_and(|at| at < self.policy.memory_low_milli);
+        let pressure = self.cpu_pressure(signals);
+        if pressure.is_some() || low {
+            self.last_pressure = Some(now);
+            self.lend(false, pressure.unwrap_or(MEMORY), &mut actions);
+        }
+        let calm = self.last_pressure.is_none_or(|at| now.since(at) >= self.policy.calm);
+        if pressure.is_some() {
+            self.lower(signals, &mut actions);
+        } else if calm {
+            self.raise(signals, elapsed, &mut actions);
+            self.lend(true, CALM, &mut actions);
+        }
+        self.kill(now, signals, &mut actions);
+        actions
+    }
+
+    /// What lent work may use without being in anybody's way.
+    fn room(&self, signals: &Signals<'_>) -> Option<u64> {
+        let kept = 1_000 - self.policy.cpu_margin_milli.min(1_000);
+        let usable = signals.capacity_cpus_milli * kept / 1_000;
+        signals.protected_cpus_milli.map(|used| usable.saturating_sub(used))
+    }
+
+    /// Pressure is on while lent work runs and either its owners wait, or both together fill the node.
+    fn cpu_pressure(&self, signals: &Signals<'_>) -> Option<&'static str> {
+        let lent = signals.lent_cpus_milli.unwrap_or(u64::MAX);
+        if signals.lent.is_empty() || lent == 0 {
+            return None;
+        }
+        if signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli) {
+            return Some(WAITING);
+        }
+        let over = self.room(signals).is_some_and(|room| signals.lent_cpus_milli > Some(room));
+        over.then_some(BUSY)
+    }
+
+    fn lower(&mut self, signals: &Signals<'_>, actions: &mut Vec<Action>) {
+        let used = signals.lent_cpus_milli.unwrap_or(signals.capacity_cpus_milli);
+        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli).min(used);
+        let step = ceiling * 7 / 10;
+        let target = self.room(signals).map_or(step, |room| room.min(ceiling));
+        let waiting = signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli);
+        let lowered = if waiting { target.min(step) } else { target };
+        self.set(Some(lowered.max(self.policy.floor_cpus_milli)), actions);
+    }
+
+    fn raise(&mut self, signals: &Signals<'_>, elapsed: Duration, actions: &mut Vec<Action>) {
+        let Some(quota) = self.quota else { return };
+        let second = signals.capacity_cpus_milli * self.policy.rise_milli_per_s / 1_000;
+        let step = u128::from(second) * elapsed.as_millis() / 1_000;
+        let raised = quota + u64::try_from(step).unwrap_or(u64::MAX).max(1);
+        let bounded = self.room(signals).map_or(raised, |room| raised.min(room.max(quota)));
+        let lifted = signals.lent.is_empty() || bounded >= signals.capacity_cpus_milli;
+        self.set((!lifted).then_some(bounded), actions);
+    }
+
+    fn set(&mut self, quota: Option<u64>, actions: &mut Vec<Action>) {
+        if quota != self.quota {
+            self.quota = quota;
+            actions.push(Action::Quota(quota));
+        }
+    }
+
+    fn lend(&mut self, on: bool, why: &'static str, actions: &mut Vec<Action>) {
+        if on != self.lending {
+            self.lending = on;
+            actions.push(Action::Lending(on, why));
+        }
+    }
+
+    fn kill(&mut self, now: Time, signals: &Signals<'_>, actions: &mut Vec<Action>) {
+        let at_floor = self.quota.is_some_and(|quota| quota <= self.policy.floor_cpus_milli);
+        let since = at_floor.then(|| self.floor_since.unwrap_or(now));
+        self.floor_since = since;
+        let starved = since.is_some_and(|since| now.since(since) >= self.policy.starved);
+        let short =
+            signals.memory_available_milli.is_some_and(|at| at < self.policy.memory_kill_milli);
+        let why = if short { MEMORY } else { STARVED };
+        let rested = self.last_kill.is_none_or(|last| now.since(last) >= self.policy.kill_interval);
+        if !(short || starved) || !rested {
+            return;
+        }
+        if let Some(youngest) = signals.lent.iter().max_by_key(|task| (task.since, task.handle)) {
+            self.last_kill = Some(now);
+            actions.push(Action::Kill(youngest.handle, why));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TASK: LentTask = LentTask { handle: TaskHandle::from_number(7), since: Time::ZERO };
+
+    fn signals(protected: u64, lent: u64, wait: u64) -> Signals<'static> {
+        Signals {
+            capacity_cpus_milli: 2_000,
+            protected_cpus_milli: Some(protected),
+            lent_cpus_milli: Some(lent),
+            wait_milli: Some(wait),
+            memory_available_milli: Some(500),
+            lent: &[TASK],
+        }
+    }
+
+    fn at(look: u64) -> Time {
+        Time::from_millis(look * 100)
+    }
+
+    #[test]
+    fn a_burst_is_answered_at_once_and_forgiven_slowly() {
+        let mut ladder = Reclaimer::new(Policy::default());
+        assert_eq!(ladder.look(at(0), &signals(100, 1_500, 0)), []);
+        let burst = ladder.look(at(1), &signals(1_500, 500, 300));
+        assert_eq!(burst[0], Action::Lending(false, WAITING));
+        assert_eq!(burst[1], Action::Quota(Some(350)), "0.7 of what it used");
+        assert_eq!(ladder.look(at(2), &signals(1_900, 100, 0)), [Action::Quota(Some(50))]);
+        for look in 3..12 {
+            assert_eq!(ladder.look(at(look), &signals(100, 50, 0)), [], "calm is not yet sure");
+        }
+        let calm = ladder.look(at(12), &signals(100, 50, 0));
+        assert_eq!(calm, [Action::Quota(Some(70)), Action::Lending(true, CALM)]);
+        let lifted = (13..200)
+            .find(|look| ladder.look(at(*look), &signals(0, 50, 0)).contains(&Action::Quota(None)));
+        assert_eq!(lifted, None, "the margin stays: lent work never gets the last 5 %");
+        assert_eq!(ladder.quota_cpus_milli(), Some(1_900));
+    }
+
+    #[test]
+    fn waiting_that_lent_work_does_not_cause_is_no_pressure() {
+        let mut ladder = Reclaimer::new(Policy::default());
+        assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), []);
+    }
+
+    #[test]
+    fn memory_kills_the_youngest_one_at_a_time() {
+        let mut ladder = Reclaimer::new(Policy::default());
+        let old = LentTask { handle: TaskHandle::from_number(1), since: Time::ZERO };
+        let young = LentTask { handle: TaskHandle::from_number(2), since: at(1) };
+        let lent = [old, young];
+        let short = Signals { memory_available_milli: Some(40), lent: &lent, ..signals(0, 0, 0) };
+        let actions = ladder.look(at(5), &short);
+        assert_eq!(actions, [Action::Lending(false, MEMORY), Action::Kill(young.handle, MEMORY)]);
+        assert_eq!(ladder.look(at(6), &short), []);
+        assert_eq!(ladder.look(at(15), &short), [Action::Kill(young.handle, MEMORY)]);
+    }
+
+    #[test]
+    fn what_stands_at_its_floor_for_long_is_ended() {
+        let mut ladder = Reclaimer::new(Policy::default());
+        let ended = (0..4_000).find(|look| {
+            let actions = ladder.look(at(*look), &signals(1_990, 50, 50));
+            actions.contains(&Action::Kill(TASK.handle, STARVED))
+        });
+        assert_eq!(ended, Some(3_000));
+    }
+
+    proptest! {
+        #[test]
+        fn the_quota_stays_between_floor_and_capacity(
+            looks in prop::collection::vec((0u64..2_500, 0u64..2_500, 0u64..100), 1..300)
+        ) {
+            let mut ladder = Reclaimer::new(Policy::default());
+            for (number, (protected, lent, wait)) in looks.into_iter().enumerate() {
+                ladder.look(at(number as u64), &signals(protected, lent, wait));
+                let quota = ladder.quota_cpus_milli().unwrap_or(1_000);
+                prop_assert!((50..2_000).contains(&quota));
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! How tasks are: updates in order, one at a time, until they are acknowledged.
+
+use crate::{
+    command::Caller,
+    effect::Effect,
+    holdings::{As, Holding},
+    ids::{AgentId, TaskHandle},
+    machine::{Machine, Refusal, Reply},
+    tasks::{EndedTask, Reason, Task, TaskState, TaskStatus},
+    time::Time,
+};
+use std::time::Duration;
+
+impl Machine {
+    pub(crate) fn status(
+        &mut self,
+        now: Time,
+        agent: AgentId,
+        handle: TaskHandle,
+        mut status: TaskStatus,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        self.state.agents.get(agent).ok_or(Refusal::UnknownAgent(agent))?;
+        let known = self.state.tasks.by_handle.get(&handle).filter(|task| task.agent == agent);
+        let Some(task) = known else {
+            // Its framework is gone or was told that it is lost: nobody waits for this.
+            effects.extend(status.uuid.map(|uuid| Effect::Acknowledge(agent, handle, uuid)));
+            return Ok(Reply::Done);
+        };
+        status.name.clone_from(&task.name);
+        status.agent = Some(agent);
+        self.settle(now, handle, &status, effects);
+        Ok(Reply::Done)
+    }
+
+    /// Takes note of a status: frees what an ended task held, tells the framework, forgets the task
+    /// once nobody needs it.
+    pub(crate) fn settle(
+        &mut self,
+        now: Time,
+        handle: TaskHandle,
+        status: &TaskStatus,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
+        let (framework, agent, role, revocable) =
+            (task.framework, task.agent, task.role, task.revocable);
+        let ends = status.state.is_terminal() && !task.state.is_terminal();
+        let stays_killing = task.state == TaskState::Killing && !status.state.is_terminal();
+        if !task.state.is_terminal() && !stays_killing {
+            task.state = status.state;
+        }
+        task.unacknowledged = status.uuid.map(|_| status.clone());
+        if ends {
+            task.usage = Default::default();
+            let resources = task.request.clone();
+            let holding = Holding { framework, role, agent, resources: &resources, revocable };
+            self.release(holding, As::Task);
+        }
+        let owner = self.state.frameworks.get(&framework);
+        let owner_name = owner.map(|owner| owner.info.name.clone());
+        if owner_name.is_some() {
+            effects.push(Effect::Update(framework, status.clone()));
+        } else {
+            effects.extend(status.uuid.map(|uuid| Effect::Acknowledge(agent, handle, uuid)));
+        }
+        if ends {
+            self.remember(handle, owner_name.as_deref().unwrap_or("?"), status);
+        }
+        if status.state.is_terminal() && (status.uuid.is_none() || owner_name.is_none()) {
+            self.forget(handle);
+        }
+        if ends {
+            self.lending_changed(now, agent, true, effects);
+        }
+    }
+
+    fn remember(&mut self, handle: TaskHandle, framework_name: &str, status: &TaskStatus) {
+        if let Some(task) = self.state.tasks.by_handle.get(&handle) {
+            let (task, status) = (task.clone(), status.clone());
+            let framework_name = framework_name.to_owned();
+            self.state.tasks.remember(EndedTask { task, framework_name, status });
+        }
+    }
+
+    /// Takes an ended task out of all tables.
+    pub(crate) fn forget(&mut self, handle: TaskHandle) {
+        let Some(task) = self.state.tasks.by_handle.remove(&handle) else { return };
+        self.state.agents.update(task.agent, |agent| agent.tasks.remove(&handle));
+        if let Some(framework) = self.state.frameworks.get_mut(&task.framework) {
+            framework.tasks.remove(&task.name);
+        }
+    }
+
+    pub(crate) fn acknowledge(
+        &mut self,
+        caller: Caller,
+        name: &str,
+        uuid: [u8; 16],
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let framework = self.caller(caller)?;
+        // A second acknowledgement of the same update finds nothing, and that is well.
+        let Some(handle) = framework.tasks.get(name).copied() else { return Ok(Reply::Done) };
+        let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else {
+            return Ok(Reply::Done);
+        };
+        if task.unacknowledged.as_ref().is_some_and(|status| status.uuid == Some(uuid)) {
+            let told = task.unacknowledged.take().map(|status| status.state);
+            effects.push(Effect::Acknowledge(task.agent, handle, uuid));
+            if told.is_some_and(TaskState::is_terminal) {
+                self.forget(handle);
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn kill(
+        &mut self,
+        caller: Caller,
+        name: &str,
+        grace: Option<Duration>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let framework = self.caller(caller)?;
+        match framework.tasks.get(name).copied() {
+            Some(handle) => self.end_task(handle, grace, Reason::KilledByFramework, effects),
+            None => {
+                let (state, reason) = (TaskState::Lost, Reason::Reconciliation);
+                let status = TaskStatus::of(name, None, state, reason).saying("no such task");
+                effects.push(Effect::Update(caller.framework, status));
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Orders the end of a task; ordered again, the newer grace counts.
+    pub(crate) fn end_task(
+        &mut self,
+        handle: TaskHandle,
+        grace: Option<Duration>,
+        reason: Reason,
+        effects: &mut Vec<Effect>,
+    ) {
+        let task = self.state.tasks.by_handle.get_mut(&handle);
+        if let Some(task) = task.filter(|task| !task.state.is_terminal()) {
+            task.state = TaskState::Killing;
+            effects.push(Effect::Kill(task.agent, handle, grace, reason));
+        }
+    }
+
+    pub(crate) fn operator_kill(
+        &mut self,
+        handle: TaskHandle,
+        grace: Option<Duration>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        if !self.state.tasks.by_handle.contains_key(&handle) {
+            return Err(Refusal::UnknownTask(handle.to_string()));
+        }
+        self.end_task(handle, grace, Reason::KilledByOperator, effects);
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn reconcile(
+        &mut self,
+        caller: Caller,
+        names: Vec<String>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        let framework = self.caller(caller)?;
+        let tasks = framework.tasks.clone();
+        let names = if names.is_empty() { tasks.keys().cloned().collect() } else { names };
+        for name in names {
+            let task = tasks.get(&name).and_then(|handle| self.state.tasks.by_handle.get(handle));
+            let (agent, state) = match task {
+                Some(task) => (Some(task.agent), self.told_state(task)),
+                None => (None, TaskState::Lost),
+            };
+            let status = TaskStatus::of(&name, agent, state, Reason::Reconciliation);
+            effects.push(Effect::Update(caller.framework, status));
+        }
+        Ok(Reply::Done)
+    }
+
+    fn told_state(&self, task: &Task) -> TaskState {
+        let reachable = self.state.agents.get(task.agent).is_some_and(|agent| agent.connected);
+        if reachable || task.state.is_terminal() { task.state } else { TaskState::Unreachable }
+    }
+}

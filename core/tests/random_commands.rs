@@ -1,0 +1,322 @@
+//! Random sequences of commands: every invariant holds after each of them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use headroom_core::{
+    command::{
+        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage,
+        Usage, Want,
+    },
+    effect::Effect,
+    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    machine::{Machine, Settings},
+    resources::Amounts,
+    tasks::{Reason, TaskState, TaskStatus},
+    time::Time,
+};
+use proptest::prelude::*;
+use std::{collections::BTreeMap, time::Duration};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Hello(u8),
+    Return(u8, bool),
+    Gone(u8),
+    Report(u8, u64, u64, bool),
+    Lending(u8, bool),
+    Subscribe(u8, u8),
+    Break(u8),
+    Teardown(u8),
+    Want(u8, u8, u64),
+    Accept(u8, u8, u64),
+    Decline(u8, u8, u64),
+    Revive(u8),
+    Suppress(u8),
+    Kill(u8, u8),
+    Status(u8, u8),
+    Acknowledge(u8),
+    Reconcile(u8),
+    Role(u8, bool),
+    Sleep(u64),
+    Tick,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (1u8..16).prop_map(Step::Hello),
+        1 => any::<(u8, bool)>().prop_map(|(a, b)| Step::Return(a, b)),
+        1 => any::<u8>().prop_map(Step::Gone),
+        4 => (any::<u8>(), 0u64..5_000, 0u64..4_000, any::<bool>())
+            .prop_map(|(a, u, f, l)| Step::Report(a, u, f, l)),
+        1 => any::<(u8, bool)>().prop_map(|(a, b)| Step::Lending(a, b)),
+        2 => (any::<u8>(), 0u8..16).prop_map(|(a, b)| Step::Subscribe(a, b)),
+        1 => any::<u8>().prop_map(Step::Break),
+        1 => any::<u8>().prop_map(Step::Teardown),
+        3 => (any::<u8>(), 0u8..6, 1u64..6_000).prop_map(|(a, n, c)| Step::Want(a, n, c)),
+        6 => (any::<u8>(), 0u8..4, 1u64..3_000).prop_map(|(a, n, c)| Step::Accept(a, n, c)),
+        3 => (any::<u8>(), any::<u8>(), 0u64..20).prop_map(|(a, b, s)| Step::Decline(a, b, s)),
+        2 => any::<u8>().prop_map(Step::Revive),
+        1 => any::<u8>().prop_map(Step::Suppress),
+        2 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Kill(a, b)),
+        6 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Status(a, b)),
+        4 => any::<u8>().prop_map(Step::Acknowledge),
+        1 => any::<u8>().prop_map(Step::Reconcile),
+        1 => (0u8..4, any::<bool>()).prop_map(|(a, b)| Step::Role(a, b)),
+        3 => (1u64..40).prop_map(Step::Sleep),
+        2 => Just(Step::Tick),
+    ]
+}
+
+/// The world around the core: what frameworks and agents were told.
+struct World {
+    machine: Machine,
+    now: Time,
+    agents: Vec<AgentId>,
+    callers: Vec<Caller>,
+    offers: BTreeMap<OfferId, (FrameworkId, Amounts)>,
+    launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool)>,
+    updates: Vec<(FrameworkId, TaskStatus)>,
+    next: u64,
+}
+
+fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
+    (!from.is_empty()).then(|| from[usize::from(at) % from.len()].clone())
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            machine: Machine::new(Settings::default(), 1),
+            now: Time::ZERO,
+            agents: vec![],
+            callers: vec![],
+            offers: BTreeMap::new(),
+            launched: vec![],
+            updates: vec![],
+            next: 0,
+        }
+    }
+
+    fn apply(&mut self, command: Command) {
+        let mut effects = Vec::new();
+        let _ = self.machine.apply(self.now, command, &mut effects);
+        self.machine.check(self.now).unwrap();
+        for effect in effects {
+            match effect {
+                Effect::Welcome(agent) if !self.agents.contains(&agent) => self.agents.push(agent),
+                Effect::Subscribed(framework, session) => {
+                    self.callers.retain(|caller| caller.framework != framework);
+                    self.callers.push(Caller { framework, session });
+                }
+                Effect::Offers(framework, offers) => {
+                    for offer in offers {
+                        assert!(!offer.resources.is_empty(), "an empty offer");
+                        let told = (framework, offer.resources.amounts);
+                        assert!(self.offers.insert(offer.offer, told).is_none(), "an id again");
+                    }
+                }
+                Effect::Rescind(framework, offer, _) => {
+                    let told = self.offers.remove(&offer);
+                    assert!(told.is_some_and(|told| told.0 == framework), "rescinds the unknown");
+                }
+                Effect::Launch(agent, order) => {
+                    let name = String::from_utf8(order.payload).unwrap();
+                    self.launched.push((
+                        agent,
+                        order.handle,
+                        order.framework,
+                        name,
+                        order.revocable,
+                    ));
+                }
+                Effect::Update(framework, status) => self.updates.push((framework, status)),
+                _ => {}
+            }
+        }
+    }
+
+    fn run(&mut self, step: &Step) {
+        self.next += 1;
+        let command = match *step {
+            Step::Hello(size) => Some(self.hello(None, size, vec![])),
+            Step::Return(at, with_tasks) => self.come_back(at, with_tasks),
+            Step::Gone(at) => pick(&self.agents, at).map(Command::AgentGone),
+            Step::Report(at, used, forecast, lending) => self.report(at, used, forecast, lending),
+            Step::Lending(at, on) => {
+                pick(&self.agents, at).map(|id| Command::AgentLending(id, on, String::new()))
+            }
+            Step::Subscribe(at, flags) => self.subscribe(at, flags),
+            Step::Break(at) => pick(&self.callers, at).map(|caller| {
+                self.offers.retain(|_, told| told.0 != caller.framework);
+                Command::FrameworkGone(caller)
+            }),
+            Step::Teardown(at) => pick(&self.callers, at).map(|caller| {
+                self.offers.retain(|_, told| told.0 != caller.framework);
+                Command::Teardown(caller.framework)
+            }),
+            Step::Want(at, count, cpus) => pick(&self.callers, at).map(|caller| {
+                let want =
+                    |n| Want { name: format!("w{n}"), request: Amounts::of(cpus, 1_000).into() };
+                Command::Want(caller, (0..count).map(want).collect())
+            }),
+            Step::Accept(at, tasks, cpus) => self.accept(at, tasks, cpus),
+            Step::Decline(at, which, seconds) => self.decline(at, which, seconds),
+            Step::Revive(at) => pick(&self.callers, at).map(Command::Revive),
+            Step::Suppress(at) => pick(&self.callers, at).map(Command::Suppress),
+            Step::Kill(at, which) => pick(&self.callers, at).map(|caller| {
+                let name = pick(&self.launched, which).map_or("none".into(), |task| task.3);
+                Command::Kill(caller, name, None)
+            }),
+            Step::Status(at, state) => self.status(at, state),
+            Step::Acknowledge(at) => pick(&self.updates, at).and_then(|(framework, status)| {
+                let caller = self.callers.iter().find(|caller| caller.framework == framework)?;
+                Some(Command::Acknowledge(*caller, status.name, status.uuid?))
+            }),
+            Step::Reconcile(at) => {
+                pick(&self.callers, at).map(|caller| Command::Reconcile(caller, vec![]))
+            }
+            Step::Role(at, on) => {
+                Some(Command::SetRole(format!("role{at}"), Some(2_000), Some(on)))
+            }
+            Step::Sleep(seconds) => {
+                self.now = self.now + Duration::from_secs(seconds);
+                Some(Command::Wake)
+            }
+            Step::Tick => Some(Command::Step),
+        };
+        if let Some(command) = command {
+            self.apply(command);
+        }
+    }
+
+    fn hello(&self, agent: Option<AgentId>, size: u8, tasks: Vec<HeldTask>) -> Command {
+        let total = Amounts::of(u64::from(size) * 1_000, u64::from(size) * 256_000).into();
+        let hostname = "node".to_owned();
+        Command::AgentHello(AgentHello { agent, hostname, total, tasks, ..Default::default() })
+    }
+
+    fn come_back(&mut self, at: u8, with_tasks: bool) -> Option<Command> {
+        let agent = pick(&self.agents, at)?;
+        let of_it = self.launched.iter().filter(|task| task.0 == agent && with_tasks);
+        let tasks = of_it.map(|(_, handle, framework, name, revocable)| HeldTask {
+            handle: *handle,
+            framework: *framework,
+            name: name.clone(),
+            role: "*".into(),
+            request: Amounts::of(500, 1_000).into(),
+            revocable: *revocable,
+            state: TaskState::Running,
+        });
+        let tasks = tasks.collect();
+        self.agents.retain(|id| *id != agent);
+        Some(self.hello(Some(agent), at % 16 + 1, tasks))
+    }
+
+    fn report(&mut self, at: u8, used: u64, forecast: u64, lending: bool) -> Option<Command> {
+        let agent = pick(&self.agents, at)?;
+        let both = |cpus| Usage { cpus_milli: Some(cpus), memory_milli_mib: Some(cpus) };
+        let usage = TaskUsage { usage: both(used), forecast: both(forecast), ..Default::default() };
+        let tasks = self.launched.iter().filter(|task| task.0 == agent && !used.is_multiple_of(3));
+        let tasks = tasks.map(|task| (task.1, usage)).collect();
+        let report = AgentReport {
+            tasks,
+            usage: both(used),
+            system_forecast: if forecast.is_multiple_of(7) { Usage::default() } else { both(100) },
+            lending,
+            refusing_work: if used.is_multiple_of(11) { "full".into() } else { String::new() },
+            ..Default::default()
+        };
+        Some(Command::AgentReport(agent, Box::new(report)))
+    }
+
+    fn subscribe(&mut self, at: u8, flags: u8) -> Option<Command> {
+        let old = (flags & 8 > 0).then(|| pick(&self.callers, at)).flatten();
+        let info = FrameworkInfo {
+            name: format!("fw{at}"),
+            role: format!("role{}", flags & 3),
+            failover_timeout: Duration::from_secs(u64::from(at % 3) * 20),
+            accepts_revocable: flags & 1 > 0,
+            only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
+            ..Default::default()
+        };
+        Some(Command::Subscribe(old.map(|caller| caller.framework), info, self.next))
+    }
+
+    fn offers_of(&self, caller: Caller) -> Vec<(OfferId, Amounts)> {
+        let own = self.offers.iter().filter(|(_, told)| told.0 == caller.framework);
+        own.map(|(id, told)| (*id, told.1)).collect()
+    }
+
+    fn accept(&mut self, at: u8, tasks: u8, cpus: u64) -> Option<Command> {
+        let caller = pick(&self.callers, at)?;
+        let (offer, amounts) = pick(&self.offers_of(caller), at.wrapping_mul(7))?;
+        self.offers.remove(&offer);
+        let launches = (0..tasks).map(|n| {
+            let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
+            let request = Amounts::of(cpus, 1_000).min(amounts.max(Amounts::of(1, 0))).into();
+            Launch { payload: name.clone().into_bytes(), name, request }
+        });
+        Some(Command::Accept(
+            caller,
+            vec![offer],
+            launches.collect(),
+            Duration::from_secs(cpus % 9),
+        ))
+    }
+
+    fn decline(&mut self, at: u8, which: u8, seconds: u64) -> Option<Command> {
+        let caller = pick(&self.callers, at)?;
+        let (offer, _) = pick(&self.offers_of(caller), which)?;
+        self.offers.remove(&offer);
+        Some(Command::Decline(caller, vec![offer], Duration::from_secs(seconds)))
+    }
+
+    fn status(&mut self, at: u8, state: u8) -> Option<Command> {
+        let (agent, handle, _, name, _) = pick(&self.launched, at)?;
+        let states =
+            [TaskState::Running, TaskState::Finished, TaskState::Failed, TaskState::Killed];
+        let mut status = TaskStatus::of(&name, None, pick(&states, state)?, Reason::None);
+        status.uuid = (!state.is_multiple_of(5)).then_some([state; 16]);
+        if status.state.is_terminal() {
+            self.launched.retain(|task| task.1 != handle);
+        }
+        Some(Command::Status(agent, handle, Box::new(status)))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { ..ProptestConfig::default() })]
+
+    #[test]
+    fn invariants_hold_after_every_command(steps in prop::collection::vec(any_step(), 1..120)) {
+        let mut world = World::new();
+        for step in &steps {
+            world.run(step);
+        }
+    }
+
+    #[test]
+    fn the_same_commands_give_the_same_effects(steps in prop::collection::vec(any_step(), 1..60)) {
+        let (mut one, mut two) = (World::new(), World::new());
+        for step in &steps {
+            one.run(step);
+            two.run(step);
+        }
+        prop_assert_eq!(format!("{:?}", one.updates), format!("{:?}", two.updates));
+        prop_assert_eq!(format!("{:?}", one.machine.state()), format!("{:?}", two.machine.state()));
+    }
+
+    #[test]
+    fn the_generator_reaches_the_deep_states(seed in any::<u8>()) {
+        // A generator that never launches or lends would prove nothing.
+        let mut world = World::new();
+        for step in [
+            Step::Hello(8), Step::Report(0, 100, 50, true), Step::Subscribe(seed, 1),
+            Step::Accept(0, 1, 700), Step::Report(0, 100, 50, true), Step::Sleep(10),
+            Step::Accept(0, 1, 900), Step::Status(0, 1),
+        ] {
+            world.run(&step);
+        }
+        prop_assert!(world.machine.state().tasks.ended.len() == 1);
+    }
+}
