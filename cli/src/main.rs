@@ -23,9 +23,11 @@ mod top;
 mod version;
 mod why;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use headroom_agent::supervisor;
 
 use crate::address::Address;
 use crate::client::Client;
@@ -72,12 +74,21 @@ enum Command {
     Frameworks,
     Teardown(frameworks::TeardownArgs),
     Completions(completions::CompletionsArgs),
+    /// Supervise one container (an agent starts it)
+    #[command(name = supervisor::SUBCOMMAND, hide = true)]
+    Supervise {
+        directory: PathBuf,
+    },
     /// Print the version
     Version,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Before anything else: a supervisor forks, and must have no runtime and no other thread.
+    if let Command::Supervise { directory } = &cli.command {
+        return supervisor::run(directory);
+    }
     let output = Output::new(cli.json, cli.color);
     let is_run = matches!(cli.command, Command::Run(_));
     match dispatch(cli, output) {
@@ -125,7 +136,10 @@ async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, 
         Command::Frameworks => frameworks::frameworks(&client, output).await?,
         Command::Teardown(args) => frameworks::teardown(args, &client, output).await?,
         // Dispatched before the runtime or above.
-        Command::Run(_) | Command::Completions(_) | Command::Version => {}
+        Command::Run(_)
+        | Command::Completions(_)
+        | Command::Supervise { .. }
+        | Command::Version => {}
     }
     Ok(exit::OK)
 }

@@ -163,9 +163,9 @@ impl<'a> Course<'a> {
     /// Says where we stand; after a break it may be elsewhere than the allocator thinks.
     async fn greet(&self) -> Result<(), Trouble> {
         if !self.launched {
-            return self.framework.request(self.wish()).await;
+            return self.wish(false).await;
         }
-        self.framework.request(Vec::new()).await?;
+        self.wish(true).await?;
         self.framework.suppress().await?;
         self.framework.reconcile(&self.plan.task_id).await?;
         if self.stops > 0 { self.kill().await } else { Ok(()) }
@@ -212,7 +212,7 @@ impl<'a> Course<'a> {
         if self.may_place_again(status) {
             self.launched = false;
             self.framework.revive().await?;
-            self.framework.request(self.wish()).await?;
+            self.wish(false).await?;
             return Ok(None);
         }
         Ok(Some(ending::of(status, self.stops > 0)))

@@ -15,9 +15,17 @@ use crate::span;
 const MAX_PLACEMENTS: u32 = 20;
 
 impl Course<'_> {
-    pub(super) fn wish(&self) -> Vec<Wanted> {
+    /// Asks for the task's place, or for nothing more.
+    ///
+    /// Who says what it wants is offered just that; a wish cannot say "any three ports", so a task
+    /// that needs ports says nothing and chooses from whatever there is.
+    pub(super) async fn wish(&self, placed: bool) -> Result<(), Trouble> {
+        if self.plan.ports > 0 {
+            return Ok(());
+        }
         let resources = Some(self.plan.wanted.clone());
-        vec![Wanted { name: self.plan.task_id.clone(), resources }]
+        let wanted = Wanted { name: self.plan.task_id.clone(), resources };
+        self.framework.request(if placed { Vec::new() } else { vec![wanted] }).await
     }
 
     /// Takes the first offer that fits and declines the others.
@@ -49,7 +57,7 @@ impl Course<'_> {
         self.placements += 1;
         self.framework.accept(offer.offer_id, self.plan.task_with(resources)).await?;
         self.launch_taken = true;
-        self.framework.request(Vec::new()).await?;
+        self.wish(true).await?;
         self.framework.suppress().await
     }
 

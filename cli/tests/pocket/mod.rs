@@ -58,6 +58,8 @@ pub(crate) struct Pocket {
     pub(crate) address: String,
 }
 
+const PORTS: PortRange = PortRange { first: 31_000, last: 31_009 };
+
 type Answer = Result<Response<CallResponse>, Status>;
 
 impl Pocket {
@@ -106,14 +108,15 @@ impl Pocket {
         self.send(Payload::Update(status));
     }
 
-    fn offer(&self) {
+    fn offer(&self, wanted: bool) {
         if self.state().mischief.no_offers {
             return;
         }
         let resources = Resources {
             cpus: 4.0,
             memory_mib: 4096.0,
-            ports: vec![PortRange { first: 31_000, last: 31_009 }],
+            // As the allocator does: no ports for who has said what it wants.
+            ports: if wanted { Vec::new() } else { vec![PORTS] },
             ..Default::default()
         };
         let offer = |id: &str, resources| Offer {
@@ -184,13 +187,15 @@ impl Scheduler for Pocket {
             session: "s".into(),
             heartbeat_ms: 15_000,
         }));
+        // Who has not said what it wants is offered what there is.
+        self.offer(false);
         Ok(Response::new(Box::pin(ReceiverStream::new(stream).map(|event| event))))
     }
 
     async fn request(&self, request: Request<RequestRequest>) -> Answer {
         let wanted = request.into_inner().wanted.len();
         if wanted > 0 {
-            self.offer();
+            self.offer(true);
         }
         self.called(format!("request {wanted}"))
     }
