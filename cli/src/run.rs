@@ -8,13 +8,15 @@ mod fit;
 mod follow;
 mod framework;
 mod placement;
+mod plan;
 mod teller;
 
 use serde_json::json;
 
-use self::args::{Plan, RunArgs};
+use self::args::RunArgs;
 use self::course::Course;
 use self::framework::Framework;
+use self::plan::Plan;
 use self::teller::Teller;
 use crate::address::Address;
 use crate::client::Client;

@@ -10,10 +10,10 @@ use headroom_proto::v1::{Reason, TaskState, TaskStatus};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::args::{FAILOVER, Plan};
 use super::ending::{self, Ending};
 use super::follow::Followers;
 use super::framework::{Events, Framework, Trouble};
+use super::plan::{FAILOVER, Plan};
 use super::teller::Teller;
 use crate::failure::Failure;
 use crate::signals::Signals;

@@ -2,7 +2,7 @@
 
 use headroom_proto::v1::{Offer, PortRange, Resources};
 
-use super::args::Plan;
+use super::plan::Plan;
 
 /// Half a thousandth: amounts are kept to three decimals, floats are not exact.
 const TOLERANCE: f64 = 0.0005;
