@@ -15,6 +15,7 @@ use serde_json::json;
 
 use self::args::RunArgs;
 use self::course::Course;
+use self::ending::Ending;
 use self::framework::Framework;
 use self::plan::Plan;
 use self::teller::Teller;
@@ -28,11 +29,15 @@ use crate::signals::Signals;
 pub(crate) async fn run(args: &RunArgs, address: &Address, output: Output) -> Result<u8, Failure> {
     let plan = Plan::of(args)?;
     let client = Client::connect(address).await?;
-    let mut signals = Signals::listen()?;
+    let (mut signals, impatience) = Signals::listen()?;
     let teller = Teller::new(output, args.verbose, &plan.task_id);
     let framework = Framework::new(&client, plan.framework.clone());
     let mut course = Course::new(&plan, framework, &teller, args.timeout, args.detach);
-    let ended = course.run(&mut signals).await;
+    let ended = tokio::select! {
+        ended = course.run(&mut signals) => ended,
+        // Even where a call hangs.
+        Ok(signal) = impatience => Ok(Ending::left(signal)),
+    };
     let detached = args.detach && ended.as_ref().is_ok_and(|ending| ending.code == exit::OK);
     if !detached {
         course.framework().teardown().await;

@@ -180,6 +180,33 @@ async fn a_closed_pipe_ends_the_task() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_third_interrupt_does_not_wait_even_where_a_call_hangs() {
+    let house = House::open(Mischief { kill_hangs: true, ..Default::default() }).await;
+    let child = house.start(&["run", "--", "sleep", "20"]);
+    house.called("acknowledge").await;
+    for _ in 0..3 {
+        signal(&child, Signal::SIGINT);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let ended = end(child).await;
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert_eq!(house.count("teardown"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_loses_nothing() {
+    let house = House::open(Mischief::default()).await;
+    let child = house.start(&["run", "--", "seq", "100000"]);
+    house.called("acknowledge").await;
+    // Longer than the patience with output that does not come.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let ended = end(child).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stdout.lines().count(), 100_000);
+    assert!(ended.stdout.ends_with("\n100000\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn json_is_a_line_an_event() {
     let house = House::open(Mischief::default()).await;
     let ended = house.run(&["run", "--json", "--name", "j", "--", "echo", "größe 💡"]).await;

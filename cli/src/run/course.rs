@@ -223,7 +223,7 @@ impl<'a> Course<'a> {
         Followers::start(client, &self.plan.task_id, self.framework.id(), json.as_deref())
     }
 
-    /// A signal to us: first politely, then at once, then without waiting.
+    /// A signal to us: first politely, then at once.
     async fn stop(&mut self, signal: i32) -> Result<Option<Ending>, Trouble> {
         self.stops += 1;
         if !self.launched {
@@ -231,12 +231,7 @@ impl<'a> Course<'a> {
         }
         let (event, text) = match self.stops {
             1 => ("stopping", "asked the task to end; Ctrl-C again kills it at once"),
-            2 => ("killing", "killing the task"),
-            _ => {
-                let code = exit::of_signal(signal);
-                let message = Some("did not wait for its end; it is being killed".into());
-                return Ok(Some(Ending { code, message, hint: None }));
-            }
+            _ => ("killing", "killing the task; Ctrl-C again does not wait for it"),
         };
         self.teller.say(event, text, json!({}));
         self.kill().await.map(|()| None)

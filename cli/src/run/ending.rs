@@ -29,6 +29,12 @@ impl Ending {
         Ending::said(exit::of_signal(signal), "withdrawn before it had a place".into())
     }
 
+    /// We were asked to end so often that we did not wait for the task.
+    pub(crate) fn left(signal: i32) -> Self {
+        let message = "did not wait for its end; it is killed with its framework".into();
+        Ending::said(exit::of_signal(signal), message)
+    }
+
     /// The task runs and was left to itself.
     pub(crate) fn detached() -> Self {
         Ending::quiet(exit::OK)

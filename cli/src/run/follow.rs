@@ -1,6 +1,8 @@
 //! Carries a task's stdout and stderr to ours until it has ended and all was sent.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -27,6 +29,8 @@ pub(crate) enum Heard {
 #[derive(Debug)]
 pub(crate) struct Followers {
     readers: JoinSet<()>,
+    /// How many readers are kept from writing, by a pager perhaps.
+    writing: Arc<AtomicUsize>,
     heard: mpsc::Receiver<Heard>,
 }
 
@@ -40,12 +44,13 @@ impl Followers {
         // Bounded: a reader that is not heard waits.
         let (tell, heard) = mpsc::channel(16);
         let mut readers = JoinSet::new();
+        let writing = Arc::new(AtomicUsize::new(0));
         for stream in [Stream::Stdout, Stream::Stderr] {
             let reader = LogReader::new(client, task_id, framework_id, stream);
             let sink = Sink::new(stream, json.map(Into::into), false);
-            readers.spawn(follow(reader, sink, tell.clone()));
+            readers.spawn(follow(reader, sink, tell.clone(), writing.clone()));
         }
-        Followers { readers, heard }
+        Followers { readers, writing, heard }
     }
 
     /// The error that keeps us from writing, when there is one; until then, for ever.
@@ -73,13 +78,22 @@ impl Followers {
                         return true;
                     }
                 }
-                () = tokio::time::sleep(PATIENCE) => return false,
+                () = tokio::time::sleep(PATIENCE) => {
+                    if self.writing.load(Ordering::Relaxed) == 0 {
+                        return false;
+                    }
+                }
             }
         }
     }
 }
 
-async fn follow(mut reader: LogReader, mut sink: Sink, tell: mpsc::Sender<Heard>) {
+async fn follow(
+    mut reader: LogReader,
+    mut sink: Sink,
+    tell: mpsc::Sender<Heard>,
+    writing: Arc<AtomicUsize>,
+) {
     loop {
         let piece = match reader.next().await {
             Ok(piece) => piece,
@@ -91,10 +105,12 @@ async fn follow(mut reader: LogReader, mut sink: Sink, tell: mpsc::Sender<Heard>
         };
         let idle = piece.data.is_empty();
         // A pager may keep us from writing for hours; the other tasks must go on.
+        writing.fetch_add(1, Ordering::Relaxed);
         let written = block_in_place(|| {
             sink.write(&piece.data)?;
             if piece.ended { sink.finish() } else { Ok(()) }
         });
+        writing.fetch_sub(1, Ordering::Relaxed);
         let heard = match written {
             Ok(()) => Heard::Moved,
             Err(error) => Heard::Unwritable(error),

@@ -40,7 +40,7 @@ pub(crate) async fn show(
     looks: &mut mpsc::Receiver<Result<Cluster, Failure>>,
     color: bool,
 ) -> Result<(), Failure> {
-    let mut signals = Signals::listen()?;
+    let (mut signals, _) = Signals::listen()?;
     let mut screen = Screen::take()?;
     let mut events = EventStream::new();
     loop {

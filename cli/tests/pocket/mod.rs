@@ -31,6 +31,8 @@ pub(crate) struct Mischief {
     pub(crate) lose_first_launch: bool,
     /// The first offer is said to be gone.
     pub(crate) first_offer_gone: bool,
+    /// An order to kill is never answered.
+    pub(crate) kill_hangs: bool,
 }
 
 #[derive(Debug, Default)]
@@ -235,6 +237,10 @@ impl Scheduler for Pocket {
 
     async fn kill(&self, request: Request<KillRequest>) -> Answer {
         let request = request.into_inner();
+        if self.state().mischief.kill_hangs {
+            self.called("kill")?;
+            std::future::pending::<()>().await;
+        }
         let pid = {
             let mut state = self.state();
             let task = state.tasks.entry(request.task_id).or_default();
@@ -311,7 +317,7 @@ impl Operator for Pocket {
         let all = std::fs::read(path).map_err(|e| Status::not_found(e.to_string()))?;
         let from = usize::try_from(request.offset).expect("small").min(all.len());
         // Small pieces, so that several are needed.
-        let to = all.len().min(from + 7);
+        let to = all.len().min(from + if all.len() > 1000 { 65_536 } else { 7 });
         let (data, ended) = (all[from..to].to_vec(), ended && to == all.len());
         Ok(Response::new(ReadLogResponse { data, next_offset: to as u64, ended }))
     }
