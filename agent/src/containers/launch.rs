@@ -90,7 +90,7 @@ impl ProcessContainerizer {
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
         let supervisor = SupervisorHandle::spawn(dir, &self.exe)
             .map_err(|source| ContainerError::Supervisor { id: id.clone(), source })?;
-        Ok(Container::new(dir, launch, cgroup, Some(supervisor)))
+        Ok(Container::new(dir, launch, cgroup, supervisor))
     }
 
     /// Takes over a container that runs, or has run, from its directory.
