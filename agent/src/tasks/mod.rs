@@ -180,7 +180,8 @@ impl Keeper {
         let inbox = self.inbox.clone();
         let pidfd = kept.container.supervisor().and_then(|supervisor| {
             let pidfd = supervisor.pidfd().as_fd().try_clone_to_owned().ok()?;
-            AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
+            // SAFETY: the descriptor is owned by what is made here, and stays open as long as it.
+            unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.ok()
         });
         tokio::spawn(async move {
             if let Some(pidfd) = pidfd {
