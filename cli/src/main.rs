@@ -20,6 +20,7 @@ mod span;
 mod state;
 mod status;
 mod top;
+mod up;
 mod version;
 mod why;
 
@@ -59,6 +60,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(Box<up::UpArgs>),
     Run(Box<run::args::RunArgs>),
     Ps(ps::PsArgs),
     Logs(logs::LogsArgs),
@@ -120,8 +122,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<u8, Failure> {
 
 /// The commands that talk to an allocator.
 async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, Failure> {
-    if let Command::Run(args) = &command {
-        return run::run(args, address, output).await;
+    match &command {
+        Command::Run(args) => return run::run(args, address, output).await,
+        Command::Up(args) => return up::up(args, output).await.map(|()| exit::OK),
+        _ => {}
     }
     let client = Client::connect(address).await?;
     match &command {
@@ -137,6 +141,7 @@ async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, 
         Command::Teardown(args) => frameworks::teardown(args, &client, output).await?,
         // Dispatched before the runtime or above.
         Command::Run(_)
+        | Command::Up(_)
         | Command::Completions(_)
         | Command::Supervise { .. }
         | Command::Version => {}
