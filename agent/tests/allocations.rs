@@ -48,12 +48,14 @@ fn sampling_allocates_nothing_once_warm() {
         let mut sampler = TaskSampler::new();
         sampler.sample(&mut reader, &mut tasks, Cadence::All);
         node.sample(&mut reader);
+        let started = std::time::Instant::now();
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         for _ in 0..50 {
             sampler.sample(&mut reader, &mut tasks, Cadence::All);
             node.sample(&mut reader);
         }
         let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        println!("{choice:?}: {} files in {:?}", reader.len(), started.elapsed() / 50);
         assert_eq!(made, 0, "{choice:?}: {} files", reader.len());
     }
 }

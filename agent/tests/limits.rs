@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use headroom_agent::checkpoint;
 use headroom_agent::containers::{
-    Container, ContainerError, ContainerSpec, Launch, Layout, ProcessContainerizer,
+    Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, ProcessContainerizer,
 };
 use headroom_agent::supervisor::{Exit, KillRequest, Outcome, SupervisorHandle};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -116,20 +116,49 @@ fn a_kill_that_came_before_the_supervisor_is_obeyed() {
         return;
     }
     let dir = tempfile::tempdir().expect("temp dir");
-    let launch =
-        Launch { spec: shell("touch ran"), sandbox: dir.path().to_owned(), cgroup_parent: None };
-    checkpoint::save(&dir.path().join("spec.json"), &launch).expect("spec");
+    let launch = Launch { spec: shell("touch ran"), sandbox: dir.path().to_owned(), cgroup: None };
     let request = KillRequest { grace_ms: None };
     checkpoint::save(&dir.path().join("kill.json"), &request).expect("kill");
-    SupervisorHandle::spawn(dir.path(), &exe()).expect("spawn");
-    let mut exit: Option<Exit> = None;
-    assert!(wait(|| {
-        exit = checkpoint::load(&dir.path().join("exit.json")).expect("exit");
-        exit.is_some()
-    }));
-    let exit = exit.expect("exit");
+    let exit = supervise(dir.path(), &launch);
     assert!(matches!(exit.outcome, Outcome::NotStarted(_)) && exit.kill_requested, "{exit:?}");
     assert!(!dir.path().join("ran").exists());
+}
+
+#[test]
+fn a_task_never_runs_outside_the_groups_it_was_promised() {
+    if !can_run() {
+        return;
+    }
+    let bench = Bench::new();
+    let removed = format!("{}-removed", bench.tree.parent());
+    for (parent, controllers) in [
+        (removed, bench.tree.controllers()),
+        (bench.tree.parent().to_owned(), bench.tree.controllers()),
+        (bench.tree.parent().to_owned(), Vec::new()),
+    ] {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let launch = Launch {
+            spec: shell("touch ran"),
+            sandbox: dir.path().to_owned(),
+            cgroup: Some(LaunchCgroup { parent, controllers }),
+        };
+        let exit = supervise(dir.path(), &launch);
+        let Outcome::NotStarted(why) = &exit.outcome else { panic!("{exit:?}") };
+        assert!(why.contains("control group"), "{why}");
+        assert!(!dir.path().join("ran").exists());
+    }
+}
+
+/// Runs a supervisor on a document of the test's own.
+fn supervise(dir: &Path, launch: &Launch) -> Exit {
+    checkpoint::save(&dir.join("spec.json"), launch).expect("spec");
+    SupervisorHandle::spawn(dir, &exe()).expect("spawn");
+    let mut exit: Option<Exit> = None;
+    assert!(wait(|| {
+        exit = checkpoint::load(&dir.join("exit.json")).expect("exit");
+        exit.is_some()
+    }));
+    exit.expect("exit")
 }
 
 #[test]

@@ -15,4 +15,4 @@ pub use error::ContainerError;
 pub use launch::ProcessContainerizer;
 pub use layout::Layout;
 pub use process::Container;
-pub use spec::{Command, ContainerSpec, Launch, SpecError};
+pub use spec::{Command, ContainerSpec, Launch, LaunchCgroup, SpecError};

@@ -283,6 +283,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_can_be_handed_to_another_thread() {
+        let mut reader = Reader::new(Choice::Uring, &[]);
+        let path = PathBuf::from("/proc/self/comm");
+        let id = reader.open(&path).expect("open");
+        let read = std::thread::spawn(move || contents(&mut reader, &[id])).join().expect("join");
+        assert!(read[0].as_ref().is_ok_and(|text| !text.is_empty()), "{:?}", read[0]);
+    }
+
+    #[test]
     fn auto_says_what_it_measured() {
         let reader = Reader::new(Choice::Auto, &[]);
         let report = reader.choice_report();

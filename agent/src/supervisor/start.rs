@@ -90,23 +90,23 @@ fn supervise(dir: &Path, launch: Launch, signals: SignalFd) -> Result<(), String
     let _ = fs::write("/proc/self/oom_score_adj", OWN_OOM_SCORE);
     let cgroup = match open_cgroup(&launch) {
         Ok(cgroup) => cgroup,
-        // Not fatal by itself: joining fails next, and is reported as the task's failure.
+        // Without its limits the task must not run; that is reported as its failure.
         Err(reason) => {
             eprintln!("{reason}");
             None
         }
     };
-    let missing = launch.cgroup_parent.is_some() && cgroup.is_none();
+    let missing = launch.cgroup.is_some() && cgroup.is_none();
     let watch = Watch::new(dir, launch, Members::new(cgroup), signals);
     if missing { watch.never_started("its control group is missing") } else { watch.run() }
 }
 
 /// The container's group, which the agent made; moves this process out of the agent's own.
 fn open_cgroup(launch: &Launch) -> Result<Option<ContainerCgroup>, String> {
-    let Some(parent) = &launch.cgroup_parent else { return Ok(None) };
+    let Some(place) = &launch.cgroup else { return Ok(None) };
     let told = |e: crate::cgroup::CgroupError| e.to_string();
     let hierarchy = Hierarchy::detect().map_err(told)?;
-    let tree = Tree::open_usable(&hierarchy, parent).map_err(told)?;
+    let tree = Tree::reopen(&hierarchy, &place.parent, &place.controllers).map_err(told)?;
     if let Err(e) = tree.supervisors().join() {
         eprintln!("the supervisor stays in its starter's cgroup: {e}");
     }
