@@ -73,6 +73,15 @@ impl Cluster {
         cluster
     }
 
+    /// `headroom up` again after its end, with the same state.
+    pub fn restart_up(&mut self, settings: &Settings) {
+        let command = up_command(settings, &self.house, &self.state);
+        let daemon = Daemon::start(command, &self.house.path().join("up-again.log"));
+        self.address = word_after(&daemon, "headroom serves on http://");
+        self.allocator = Some(daemon);
+        self.linked();
+    }
+
     /// Two daemons, linked.
     #[must_use]
     pub fn apart(settings: &Settings) -> Self {

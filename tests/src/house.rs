@@ -32,11 +32,12 @@ impl House {
     pub fn new() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let dir = tempfile::Builder::new().prefix("headroom-test-").tempdir().expect("a directory");
+        let name = format!("{}{unique}", guard::prefix());
+        let dir = tempfile::Builder::new().prefix(&name).tempdir().expect("a directory");
         // A task's user must be able to pass through to its sandbox.
         let passable = fs::Permissions::from_mode(0o711);
         fs::set_permissions(dir.path(), passable).expect("permissions");
-        Self { dir, cgroups: OwnCgroups::new(format!("{}{unique}", guard::prefix())) }
+        Self { dir, cgroups: OwnCgroups::new(name) }
     }
 
     /// Its directory.
