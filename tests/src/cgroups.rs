@@ -93,12 +93,12 @@ impl OwnCgroups {
         found
     }
 
-    /// A container's file in whichever hierarchy has one of `names`.
+    /// The one container's file of the first of `names` that any hierarchy has.
     #[must_use]
     pub fn container_file(&self, names: &[&str]) -> Option<PathBuf> {
-        let all = self.containers().into_iter();
-        all.flat_map(|dir| names.iter().map(move |name| dir.join(name)).collect::<Vec<_>>())
-            .find(|file| file.exists())
+        let dirs = self.containers();
+        let of = |name: &&str| dirs.iter().map(|dir| dir.join(name)).find(|file| file.exists());
+        names.iter().find_map(of)
     }
 
     /// Kills whatever is left and removes the groups.

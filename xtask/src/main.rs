@@ -4,6 +4,8 @@ mod build_ebpf;
 mod prebuilt;
 mod setup;
 mod strip;
+mod test;
+mod test_skips;
 mod toolchain;
 mod workspace;
 
@@ -25,6 +27,8 @@ enum Chore {
     BuildEbpf(build_ebpf::Arguments),
     /// Fail if the committed kernel programs are older than their sources.
     CheckEbpf,
+    /// Run all tests; says what is skipped here, and why.
+    Test(test::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -32,5 +36,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Setup(arguments) => setup::run(&arguments),
         Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
         Chore::CheckEbpf => prebuilt::check(),
+        Chore::Test(arguments) => test::run(&arguments),
     }
 }
