@@ -17,13 +17,15 @@ pub struct Settings {
     pub allocator: String,
     /// Of the agent (TOML).
     pub agent: String,
+    /// Where to listen; empty: on any free port of 127.0.0.1.
+    pub listen: String,
 }
 
 impl Settings {
     /// Steps of 200 ms, and nothing else unusual.
     #[must_use]
     pub fn quick() -> Self {
-        Self { allocator: "step = \"200ms\"\n".into(), agent: String::new() }
+        Self { allocator: "step = \"200ms\"\n".into(), ..Self::default() }
     }
 
     /// The same with more lines for the agent.
@@ -65,7 +67,18 @@ impl Cluster {
     /// The same with its state elsewhere.
     #[must_use]
     pub fn up_in(settings: &Settings, house: House, state: PathBuf) -> Self {
-        let command = up_command(settings, &house, &state);
+        Self::up_with(settings, house, state, |command| command)
+    }
+
+    /// The same with the command changed.
+    #[must_use]
+    pub fn up_with(
+        settings: &Settings,
+        house: House,
+        state: PathBuf,
+        change: impl Fn(Command) -> Command,
+    ) -> Self {
+        let command = change(up_command(settings, &house, &state));
         let daemon = Daemon::start(command, &house.path().join("up.log"));
         let address = word_after(&daemon, "headroom serves on http://");
         let cluster = Self { agent: None, allocator: Some(daemon), address, state, house };
@@ -172,14 +185,9 @@ impl Cluster {
 
     /// Waits until a task is in a state.
     pub fn until(&self, name: &str, state: &str) -> Json {
-        let mut last = Json::Null;
-        let seen = std::time::Instant::now();
         wait_for(&format!("task {name} is {state}"), || {
-            last = self.task(name);
-            if seen.elapsed() > crate::LONG / 2 {
-                eprintln!("{name}: {last}");
-            }
-            (last["state"] == state).then(|| last.take())
+            let task = self.task(name);
+            (task["state"] == state).then_some(task)
         })
     }
 
@@ -203,17 +211,23 @@ impl Cluster {
         self.start(line).done()
     }
 
-    /// `headroom run --memory 64MiB <line>`, to its end.
+    /// `headroom run <line>`, to its end, with 64 MiB unless the line says otherwise.
     #[must_use]
     pub fn run(&self, line: &[&str]) -> Done {
-        self.headroom(&[&["run", "--memory", "64MiB"], line].concat())
+        self.headroom(&run_line(line))
     }
 
-    /// Starts `headroom run --name <name> --memory 64MiB <line>` and waits until the task runs.
+    /// The same with a name, started; comes back when the task runs.
+    ///
+    /// # Panics
+    /// It ended instead.
     #[must_use]
     pub fn run_named(&self, name: &str, line: &[&str]) -> Started {
-        let started = self.start(&[&["run", "--memory", "64MiB", "--name", name], line].concat());
-        self.until(name, "running");
+        let mut started = self.start(&run_line(&[&["--name", name], line].concat()));
+        wait_until(&format!("task {name} runs"), || {
+            assert!(!started.has_ended(), "it ended: {}", started.err());
+            self.task(name)["state"] == "running"
+        });
         started
     }
 
@@ -230,15 +244,21 @@ impl Cluster {
     }
 }
 
-/// The command `headroom up` on free ports.
+/// The command `headroom up`.
 #[must_use]
 pub fn up_command(settings: &Settings, house: &House, state: &std::path::Path) -> Command {
     let mut command = program("headroom");
-    command.args(["up", "--listen", "127.0.0.1:0"]).arg("--state-dir").arg(state);
+    let listen = if settings.listen.is_empty() { "127.0.0.1:0" } else { &settings.listen };
+    command.args(["up", "--listen", listen]).arg("--state-dir").arg(state);
     command.args(["--cgroup-parent", house.cgroups.parent()]);
     command.arg("--allocator-config").arg(house.write("allocator.toml", &settings.allocator));
     command.arg("--agent-config").arg(house.write("agent.toml", &settings.agent));
     command
+}
+
+fn run_line<'a>(line: &[&'a str]) -> Vec<&'a str> {
+    let memory: &[&str] = if line.contains(&"--memory") { &[] } else { &["--memory", "64MiB"] };
+    [&["run"], memory, line].concat()
 }
 
 fn find(dir: &std::path::Path, name: &str) -> Option<PathBuf> {

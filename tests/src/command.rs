@@ -42,7 +42,9 @@ pub struct Started {
 }
 
 impl Started {
-    pub(crate) fn new(command: Command, dir: &Path) -> Self {
+    /// Starts it; its output goes to files in `dir`.
+    #[must_use]
+    pub fn new(command: Command, dir: &Path) -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
         let (out, err) = (dir.join(format!("out-{unique}")), dir.join(format!("err-{unique}")));
@@ -65,6 +67,10 @@ impl Started {
     #[must_use]
     pub fn err(&self) -> String {
         fs::read_to_string(&self.err).unwrap_or_default()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.daemon.has_ended()
     }
 
     /// Waits for its end.

@@ -80,6 +80,10 @@ impl Daemon {
         self.end();
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// Waits for its end; a signal that ended it counts as 128 and its number.
     ///
     /// # Panics
