@@ -6,7 +6,9 @@ pub mod bucket;
 pub mod row;
 
 pub use bucket::{BUCKETS, bucket_of, lower_bound_ns, upper_bound_ns};
-pub use row::{BlockOp, BlockRow, CpuRow, Displacer, Identity, SchedRow};
+pub use row::{BlockOp, BlockRow, CpuRow, Displacer, Identity, SchedRow, TaskRow};
 
 /// Rows per CPU when the agent does not say otherwise: css ids are small and re-used at once.
 pub const DEFAULT_SLOTS: u32 = 1024;
+/// Most threads that are remembered from one slice to the next; two whose pids fall on one row displace each other.
+pub const MAX_TASK_ROWS: u32 = 1 << 16;

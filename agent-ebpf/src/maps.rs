@@ -1,7 +1,7 @@
 //! The maps. All are arrays that the agent maps into its memory; it sets their real sizes at load.
 
 use aya_ebpf::{btf_maps::Array, macros::btf_map};
-use headroom_agent_ebpf::{BlockRow, CpuRow, Identity, SchedRow};
+use headroom_agent_ebpf::{BlockRow, CpuRow, Identity, SchedRow, TaskRow};
 
 /// `BPF_F_MMAPABLE`: the agent reads without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -17,6 +17,10 @@ pub(crate) static SCHED_IDS: Array<Identity, 1, MMAPABLE> = Array::new();
 /// `[cpu]`, a cache line each.
 #[btf_map]
 pub(crate) static CPUS: Array<CpuRow, 1, MMAPABLE> = Array::new();
+
+/// `[pid % TASK_ROWS]`; only the programs read it.
+#[btf_map]
+pub(crate) static TASKS: Array<TaskRow, 1, 0> = Array::new();
 
 /// `[css id]` of the block controller; row 0 is what no cgroup could be found for.
 #[btf_map]

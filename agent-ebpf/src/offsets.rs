@@ -14,12 +14,15 @@ macro_rules! globals {
 globals! {
     /// Rows per CPU, a power of two.
     SLOTS = headroom_agent_ebpf::DEFAULT_SLOTS;
+    /// Rows of the table of tasks, a power of two.
+    TASK_ROWS = 1;
     /// 1 when `sched_switch` passes `prev_state` (Linux 5.18 and later).
     HAS_PREV_STATE = 0;
     TASK_PID = 0;
     TASK_STATE = 0;
     TASK_SUM_EXEC = 0;
     TASK_RUN_DELAY = 0;
+    TASK_PCOUNT = 0;
     TASK_GROUP = 0;
     TASK_GROUP_CSS = 0;
     CSS_ID = 0;

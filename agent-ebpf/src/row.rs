@@ -31,7 +31,7 @@ impl Displacer {
     pub const COUNT: usize = 4;
 }
 
-/// One cgroup on one CPU, written at context switches of that CPU only.
+/// One cgroup on one CPU, written at context switches of that CPU only. A slice is booked when it ends.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct SchedRow {
@@ -45,38 +45,46 @@ pub struct SchedRow {
     pub switches: u64,
     /// Of those, times it could still have run.
     pub involuntary: u64,
-    /// The [`Displacer`] this cgroup is to others.
-    pub class: u32,
-    /// Keeps the counters on 8 bytes.
-    pub reserved: u32,
     /// Involuntary switches by [`Displacer`]. Their sum is less than `involuntary` where the CPU went idle: a quota.
     pub displaced_by: [u64; Displacer::COUNT],
     /// Waits by [`crate::bucket_of`]; each counter wraps.
     pub waits: [u32; BUCKETS],
     /// Rounds the row to eight cache lines.
-    pub spare: [u64; 5],
+    pub spare: [u64; 6],
 }
 
-/// What one CPU remembers between two switches, and its health counters.
+/// What is remembered of a task from one going to the next.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct TaskRow {
+    /// The thread; 0 while the row is being written.
+    pub pid: u32,
+    /// `sched_info.pcount`, cut: how often it had come to a CPU.
+    pub pcount: u32,
+    /// Its `se.sum_exec_runtime`.
+    pub sum_exec_ns: u64,
+    /// Its `sched_info.run_delay`.
+    pub run_delay_ns: u64,
+}
+
+/// What one CPU remembers of the task on it, and its health counters. One cache line.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CpuRow {
-    /// The thread that was switched in.
+    /// The thread that came last.
     pub pid: u32,
-    /// Its css id, 0 when it is not booked.
-    pub slot: u32,
-    /// Serial of its cgroup.
-    pub serial: u64,
+    /// Keeps the rest on 8 bytes.
+    pub reserved: u32,
     /// Its `se.sum_exec_runtime` when it came.
     pub sum_exec_ns: u64,
-    /// Its `sched_info.run_delay` when it came; what the wait added is seen when it goes.
+    /// Its `sched_info.run_delay` when it came, without the wait that just ended.
     pub run_delay_ns: u64,
-    /// Switches where the leaving thread was not the remembered one; nothing was booked.
+    /// Slices whose beginning is not known; they are not booked.
     pub discontinuities: u64,
-    /// Switches to threads whose css id has no row.
+    /// Slices of cgroups whose css id has no row.
     pub overflow: u64,
-    /// Switches whose row had passed to a younger cgroup.
-    pub stale: u64,
+    /// Rounds the row to a cache line.
+    pub spare: [u64; 3],
 }
 
 /// What a block request did.
@@ -119,5 +127,6 @@ pub struct BlockRow {
 }
 
 const _: () = assert!(size_of::<SchedRow>() == 512);
-const _: () = assert!(size_of::<CpuRow>() <= 64);
+const _: () = assert!(size_of::<CpuRow>() == 64);
+const _: () = assert!(size_of::<TaskRow>() == 24);
 const _: () = assert!(size_of::<BlockRow>() <= 1024);

@@ -1,28 +1,29 @@
 //! `sched_switch`: run time, run-queue wait and who displaced whom, per cgroup.
 //!
-//! Nothing is timed here. The kernel keeps both sums per task (`se.sum_exec_runtime`,
-//! `sched_info.run_delay`, which include/trace/events/sched.h precedes on the way out and kernel/sched/stats.h
-//! follows on the way in): what they grew by between a task's switch-in and switch-out is its run time and the
-//! wait before it. One row of scratch per CPU carries them across.
+//! Nothing is timed here. The kernel keeps both sums per task: `se.sum_exec_runtime`, up to date when a task goes,
+//! and `sched_info.run_delay`, which takes in a wait when the task comes (kernel/sched/stats.h). What they grew by
+//! since the same task went the last time is its run time and its wait; `sched_info.pcount`, the times it came,
+//! tells whether it really was the last time.
+//!
+//! All is booked when a task goes. Its coming is only noted, in case the last going is not known: some kernels
+//! do not trace every switch away from idle, and a task may have waited on several CPUs before it came.
 
 use aya_ebpf::{
     helpers::bpf_get_smp_processor_id, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
-use headroom_agent_ebpf::{CpuRow, Displacer, SchedRow, bucket_of};
+use headroom_agent_ebpf::{CpuRow, Displacer, SchedRow, TaskRow, bucket_of};
 
 use crate::{
     kernel::{Css, load},
-    maps::{CPUS, SCHED_IDS, SCHED_ROWS},
+    maps::{CPUS, SCHED_IDS, SCHED_ROWS, TASKS},
     offsets::{
         GUARANTEED_PARENT, HAS_PREV_STATE, REVOCABLE_PARENT, SLOTS, TASK_GROUP, TASK_GROUP_CSS,
-        TASK_PID, TASK_RUN_DELAY, TASK_STATE, TASK_SUM_EXEC,
+        TASK_PCOUNT, TASK_PID, TASK_ROWS, TASK_RUN_DELAY, TASK_STATE, TASK_SUM_EXEC,
     },
 };
 
 /// The root's css id; 0 belongs to autogroups. Neither is a container.
 const ROOT_ID: u32 = 1;
-/// Words of a row that are wiped when another cgroup takes it: all but the serial, set last.
-const ROW_WORDS: usize = size_of::<SchedRow>() / size_of::<u64>();
 
 #[btf_tracepoint(function = "sched_switch")]
 pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
@@ -35,72 +36,158 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let next: *const u8 = ctx.arg(2);
     // SAFETY: both arguments are `struct task_struct *`.
     let (left, came) = unsafe { (load::<u32>(prev, &TASK_PID), load::<u32>(next, &TASK_PID)) };
-
-    let arrival = if came == 0 { Arrival::NONE } else { arrive(next, cpu, state) };
-    if left != state.pid {
-        state.discontinuities += 1;
-    } else if state.slot != 0 {
-        leave(&ctx, prev, cpu, state, came, &arrival);
+    if left != 0 {
+        leave(&ctx, Task { task: prev, pid: left }, Task { task: next, pid: came }, cpu, state);
     }
-    state.pid = came;
-    state.slot = arrival.slot;
-    state.serial = arrival.serial;
-    if arrival.slot != 0 {
-        // SAFETY: `next` is a `struct task_struct *`.
-        unsafe {
-            state.sum_exec_ns = load(next, &TASK_SUM_EXEC);
-            state.run_delay_ns = load(next, &TASK_RUN_DELAY);
-        }
+    // SAFETY: as above.
+    unsafe {
+        state.pid = came;
+        state.sum_exec_ns = load(next, &TASK_SUM_EXEC);
+        state.run_delay_ns = load(next, &TASK_RUN_DELAY);
     }
     0
 }
 
-/// The cgroup of the task that comes.
-struct Arrival {
-    /// Its row on this CPU; 0 when it is not booked.
-    slot: u32,
-    serial: u64,
-    class: u32,
+/// A `struct task_struct *` and its pid.
+#[derive(Clone, Copy)]
+struct Task {
+    task: *const u8,
+    pid: u32,
 }
 
-impl Arrival {
-    const NONE: Self = Self { slot: 0, serial: 0, class: Displacer::System as u32 };
+impl Task {
+    /// Its cgroup in the cpu controller.
+    #[inline(always)]
+    fn css(self) -> Css {
+        // SAFETY: `task_struct.sched_task_group`, of which the css is a part.
+        unsafe {
+            let group = load::<*const u8>(self.task, &TASK_GROUP);
+            Css::new(group.add(TASK_GROUP_CSS.load() as usize))
+        }
+    }
 }
 
-/// Finds the row of the task that comes, and wipes it if it was another cgroup's.
+/// Books what a task has used and waited since it went the last time.
 #[inline(always)]
-fn arrive(task: *const u8, cpu: u32, state: &mut CpuRow) -> Arrival {
-    // SAFETY: `task_struct.sched_task_group`, whose first part is its css.
-    let css = unsafe {
-        let group = load::<*const u8>(task, &TASK_GROUP);
-        Css::new(group.add(TASK_GROUP_CSS.load() as usize))
-    };
+fn leave(ctx: &BtfTracePointContext, goes: Task, comes: Task, cpu: u32, state: &mut CpuRow) {
+    let css = goes.css();
     let slot = css.id();
     if slot <= ROOT_ID {
-        return Arrival::NONE;
+        return;
     }
     if slot >= SLOTS.load() {
         state.overflow += 1;
-        return Arrival::NONE;
+        return;
     }
-    let Some(row) = SCHED_ROWS.get_ptr_mut(cpu * SLOTS.load() + slot) else {
-        return Arrival::NONE;
-    };
+    let Some(row) = SCHED_ROWS.get_ptr_mut(cpu * SLOTS.load() + slot) else { return };
     let serial = css.serial();
     // SAFETY: only this CPU writes the row.
-    unsafe {
+    let row = unsafe {
         if (*row).serial != serial {
-            claim(row, css, slot, serial);
+            claim(row, css, slot);
         }
-        Arrival { slot, serial, class: (*row).class }
+        &mut *row
+    };
+    // SAFETY: `goes` is a task.
+    let now = unsafe {
+        TaskRow {
+            pid: goes.pid,
+            pcount: load::<u64>(goes.task, &TASK_PCOUNT) as u32,
+            sum_exec_ns: load(goes.task, &TASK_SUM_EXEC),
+            run_delay_ns: load(goes.task, &TASK_RUN_DELAY),
+        }
+    };
+    if let Some((sum_exec_ns, run_delay_ns)) = last_going(&now, state) {
+        book(
+            row,
+            now.sum_exec_ns.wrapping_sub(sum_exec_ns),
+            now.run_delay_ns.wrapping_sub(run_delay_ns),
+        );
+    } else {
+        state.discontinuities += 1;
+    }
+    if could_run(ctx, goes.task) {
+        row.involuntary += 1;
+        if comes.pid != 0 {
+            let by = displacer(comes.css(), slot);
+            if let Some(count) = row.displaced_by.get_mut(by as usize) {
+                *count += 1;
+            }
+        }
+    }
+}
+
+/// Both sums when the task went the last time, and from now on those of this time.
+#[inline(always)]
+fn last_going(now: &TaskRow, state: &CpuRow) -> Option<(u64, u64)> {
+    let remembered = TASKS.get_ptr_mut(now.pid & (TASK_ROWS.load() - 1))?;
+    // SAFETY: a row of the map. Another task that shares it may write at the same time from another CPU: it
+    // takes the pid out first, so a pid that is right before and after vouches for what is between.
+    unsafe {
+        let pid = &raw mut (*remembered).pid;
+        let before = pid.read_volatile();
+        let pcount = (&raw const (*remembered).pcount).read_volatile();
+        let sums = (
+            (&raw const (*remembered).sum_exec_ns).read_volatile(),
+            (&raw const (*remembered).run_delay_ns).read_volatile(),
+        );
+        let known = before == now.pid
+            && pid.read_volatile() == now.pid
+            && pcount.wrapping_add(1) == now.pcount;
+        pid.write_volatile(0);
+        (&raw mut (*remembered).pcount).write_volatile(now.pcount);
+        (&raw mut (*remembered).sum_exec_ns).write_volatile(now.sum_exec_ns);
+        (&raw mut (*remembered).run_delay_ns).write_volatile(now.run_delay_ns);
+        pid.write_volatile(now.pid);
+        if known {
+            Some(sums)
+        } else if now.pcount == 1 {
+            // Its first time on a CPU: fork starts both sums at zero.
+            Some((0, 0))
+        } else if state.pid == now.pid {
+            Some((state.sum_exec_ns, state.run_delay_ns))
+        } else {
+            None
+        }
+    }
+}
+
+#[inline(always)]
+fn book(row: &mut SchedRow, run_ns: u64, wait_ns: u64) {
+    row.run_ns += run_ns;
+    row.wait_ns += wait_ns;
+    row.switches += 1;
+    if let Some(count) = row.waits.get_mut(bucket_of(wait_ns)) {
+        *count = count.wrapping_add(1);
     }
 }
 
 /// Gives the row to a cgroup. Rare: once per cgroup and CPU.
 #[inline(always)]
-unsafe fn claim(row: *mut SchedRow, css: Css, slot: u32, serial: u64) {
-    let parent = css.parent().cgroup_id();
-    let class = if parent == 0 {
+unsafe fn claim(row: *mut SchedRow, css: Css, slot: u32) {
+    let identity = css.identity();
+    let words = row.cast::<u64>();
+    // SAFETY: so many words make the row. Volatile, so that the serial is seen to change last.
+    unsafe {
+        for word in 0..size_of::<SchedRow>() / size_of::<u64>() {
+            core::ptr::write_volatile(words.add(word), 0);
+        }
+        core::ptr::write_volatile(&raw mut (*row).serial, identity.serial);
+    }
+    if let Some(owner) = SCHED_IDS.get_ptr_mut(slot) {
+        // SAFETY: CPUs that get here at once write the same.
+        unsafe { core::ptr::write_volatile(owner, identity) };
+    }
+}
+
+/// What the cgroup that comes is to the one in `slot`.
+#[inline(always)]
+fn displacer(comes: Css, slot: u32) -> Displacer {
+    if comes.id() == slot {
+        return Displacer::Same;
+    }
+    let parent = comes.parent().cgroup_id();
+    if parent == 0 {
         Displacer::System
     } else if parent == GUARANTEED_PARENT.load() {
         Displacer::Guaranteed
@@ -108,58 +195,6 @@ unsafe fn claim(row: *mut SchedRow, css: Css, slot: u32, serial: u64) {
         Displacer::Revocable
     } else {
         Displacer::System
-    };
-    let words = row.cast::<u64>();
-    // SAFETY: `ROW_WORDS` words make the row. Volatile, so that the serial is seen to change last.
-    unsafe {
-        for word in 0..ROW_WORDS {
-            core::ptr::write_volatile(words.add(word), 0);
-        }
-        (*row).class = class as u32;
-        core::ptr::write_volatile(&raw mut (*row).serial, serial);
-    }
-    if let Some(identity) = SCHED_IDS.get_ptr_mut(slot) {
-        // SAFETY: CPUs that get here at once write the same.
-        unsafe { core::ptr::write_volatile(identity, css.identity()) };
-    }
-}
-
-/// Books what the task that goes has used and waited since it came.
-#[inline(always)]
-fn leave(
-    ctx: &BtfTracePointContext,
-    task: *const u8,
-    cpu: u32,
-    state: &mut CpuRow,
-    came: u32,
-    arrival: &Arrival,
-) {
-    let Some(row) = SCHED_ROWS.get_ptr_mut(cpu * SLOTS.load() + state.slot) else { return };
-    // SAFETY: only this CPU writes the row.
-    let row = unsafe { &mut *row };
-    if row.serial != state.serial {
-        state.stale += 1;
-        return;
-    }
-    // SAFETY: `task` is a `struct task_struct *`.
-    let (sum_exec, run_delay) =
-        unsafe { (load::<u64>(task, &TASK_SUM_EXEC), load::<u64>(task, &TASK_RUN_DELAY)) };
-    let wait = run_delay.wrapping_sub(state.run_delay_ns);
-    row.run_ns += sum_exec.wrapping_sub(state.sum_exec_ns);
-    row.wait_ns += wait;
-    row.switches += 1;
-    if let Some(count) = row.waits.get_mut(bucket_of(wait)) {
-        *count = count.wrapping_add(1);
-    }
-    if could_run(ctx, task) {
-        row.involuntary += 1;
-        if came != 0 {
-            let by =
-                if arrival.slot == state.slot { Displacer::Same as u32 } else { arrival.class };
-            if let Some(count) = row.displaced_by.get_mut(by as usize) {
-                *count += 1;
-            }
-        }
     }
 }
 

@@ -4,6 +4,16 @@
 pub mod absence;
 pub mod cgroup;
 pub mod checkpoint;
+pub mod config;
 pub mod containers;
+pub mod daemon;
+pub mod files;
+pub mod identity;
+pub mod link;
+pub mod logs;
+pub mod meter;
+pub mod node;
+pub mod order;
 pub mod probe;
 pub mod supervisor;
+pub mod tasks;

@@ -76,9 +76,9 @@ impl Group {
         self.procs_files().iter().try_for_each(|file| knob::write(file, "0"))
     }
 
-    /// Whether the group is there in every hierarchy.
+    /// Whether the group is there in every hierarchy, and in one at least.
     pub fn exists(&self) -> bool {
-        self.distinct_dirs().iter().all(|dir| dir.is_dir())
+        !self.dirs.is_empty() && self.distinct_dirs().iter().all(|dir| dir.is_dir())
     }
 
     /// Makes the directories that are missing; what exists is adopted.

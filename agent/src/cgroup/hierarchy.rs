@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::CgroupError;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
@@ -21,7 +23,8 @@ pub enum Mode {
 
 /// What the agent needs of cgroups. Joining goes in this order: io before memory, as cgroup
 /// writeback pairs a memory group with the io group its process is in at that moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Controller {
     /// Block I/O: `blkio` on v1, `io` on v2.
     Io,

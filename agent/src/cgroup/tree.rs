@@ -65,16 +65,31 @@ impl Tree {
         })
     }
 
-    /// The same without the controllers in which our parent group is missing.
-    pub fn open_usable(hierarchy: &Hierarchy, parent: &str) -> Result<Tree, CgroupError> {
+    /// The tree as another process of ours made it: exactly these controllers, or an error. One
+    /// left out silently would be a limit that is not enforced.
+    pub fn reopen(
+        hierarchy: &Hierarchy,
+        parent: &str,
+        controllers: &[Controller],
+    ) -> Result<Tree, CgroupError> {
         let mut tree = Tree::open(hierarchy, parent)?;
         for controller in Controller::ALL {
-            let Some(place) = hierarchy.places().get(&controller) else { continue };
-            if !place.mount.join(parent).is_dir() {
+            if !controllers.contains(&controller) {
                 tree.hierarchy.drop_controller(controller);
+            } else if hierarchy.mount_point(controller).is_none() {
+                return Err(CgroupError::NoController {
+                    controller: controller.name(),
+                    group: parent.to_owned(),
+                    reason: "it is no longer mounted".into(),
+                });
             }
         }
         Ok(tree)
+    }
+
+    /// The controllers in use.
+    pub fn controllers(&self) -> Vec<Controller> {
+        self.hierarchy.places().keys().copied().collect()
     }
 
     /// The controllers that cannot be used here, with the reason.

@@ -64,6 +64,11 @@ impl Updates {
         self.queue.front()
     }
 
+    /// The newest one: what will be told last.
+    pub fn newest(&self) -> Option<&Update> {
+        self.queue.back()
+    }
+
     /// Removes the oldest one, which must be `uuid`. The repeated acknowledgement of one that is
     /// gone is `NotHead` and harmless.
     pub fn ack(&mut self, uuid: &str) -> Result<Update, CheckpointError> {

@@ -32,3 +32,8 @@ pub(super) fn check(id: &str, state: &Path) -> Result<(), ContainerError> {
     }
     Ok(())
 }
+
+/// Says what to do when there is no room to launch anything.
+pub fn free_for_launch(state: &Path) -> Result<(), String> {
+    check("-", state).map_err(|full| full.to_string())
+}

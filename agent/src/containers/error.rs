@@ -86,3 +86,20 @@ pub enum ContainerError {
         source: SupervisorError,
     },
 }
+
+impl ContainerError {
+    /// Whether it was for lack of space in the state directory.
+    pub fn is_full(&self) -> bool {
+        match self {
+            ContainerError::StateDirFull { .. } => true,
+            ContainerError::Checkpoint { source, .. }
+            | ContainerError::Supervisor { source: SupervisorError::Checkpoint(source), .. } => {
+                source.is_full()
+            }
+            ContainerError::Io { source, .. } => {
+                matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+            }
+            _ => false,
+        }
+    }
+}

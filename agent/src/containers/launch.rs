@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::{Container, ContainerError, ContainerSpec, Launch, Layout, disk};
+use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk};
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
 use crate::supervisor::{SPEC_FILE, SupervisorHandle};
@@ -84,13 +84,16 @@ impl ProcessContainerizer {
             ),
             None => None,
         };
-        let cgroup_parent = self.tree.as_ref().map(|tree| tree.parent().to_owned());
-        let launch = Launch { spec: spec.clone(), sandbox, cgroup_parent };
+        let place = self.tree.as_ref().map(|tree| LaunchCgroup {
+            parent: tree.parent().to_owned(),
+            controllers: tree.controllers(),
+        });
+        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place };
         checkpoint::save(&dir.join(SPEC_FILE), &launch)
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
         let supervisor = SupervisorHandle::spawn(dir, &self.exe)
             .map_err(|source| ContainerError::Supervisor { id: id.clone(), source })?;
-        Ok(Container::new(dir, launch, cgroup, Some(supervisor)))
+        Ok(Container::new(dir, launch, cgroup, supervisor))
     }
 
     /// Takes over a container that runs, or has run, from its directory.

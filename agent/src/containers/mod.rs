@@ -10,9 +10,9 @@ mod layout;
 mod process;
 mod spec;
 
-pub use disk::{MIN_FREE_BYTES, MIN_FREE_INODES};
+pub use disk::{MIN_FREE_BYTES, MIN_FREE_INODES, free_for_launch};
 pub use error::ContainerError;
 pub use launch::ProcessContainerizer;
 pub use layout::Layout;
 pub use process::Container;
-pub use spec::{Command, ContainerSpec, Launch, SpecError};
+pub use spec::{Command, ContainerSpec, Launch, LaunchCgroup, SpecError};

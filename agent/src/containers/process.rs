@@ -47,7 +47,8 @@ impl Container {
         self.cgroup.as_ref()
     }
 
-    /// Its supervisor, if it ran when this was made: wait on its pidfd.
+    /// Its supervisor, if it ran when this was made: wait on its pidfd. Without one the end is in
+    /// `exit` already, or the container is lost.
     pub fn supervisor(&self) -> Option<&SupervisorHandle> {
         self.supervisor.as_ref()
     }
@@ -68,7 +69,8 @@ impl Container {
             .map_err(|source| ContainerError::Checkpoint { id: self.id(), source })
     }
 
-    /// Ends whatever is left of it and removes its group. Final figures are read before this.
+    /// Ends whatever is left of it and removes its group: once `exit` is there, or the supervisor
+    /// is gone. Final figures are read before this.
     pub fn cleanup(&self) -> Result<(), ContainerError> {
         let Some(cgroup) = &self.cgroup else { return Ok(()) };
         cgroup

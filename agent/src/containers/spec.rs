@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::cgroup::Class;
+use crate::cgroup::{Class, Controller};
 
 /// Mesos' bound for ids, and NAME_MAX: ids become directory names.
 const MAX_ID_BYTES: usize = 255;
@@ -70,9 +70,18 @@ pub struct Launch {
     pub spec: ContainerSpec,
     /// The task's working directory.
     pub sandbox: PathBuf,
-    /// The parent of the agent's cgroups; absent where the agent may not make any.
+    /// The agent's cgroups; absent where it may not make any.
     #[serde(default)]
-    pub cgroup_parent: Option<String>,
+    pub cgroup: Option<LaunchCgroup>,
+}
+
+/// Where the container's group is: the supervisor joins exactly these, or starts nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchCgroup {
+    /// The parent of all the agent's groups.
+    pub parent: String,
+    /// The controllers it uses.
+    pub controllers: Vec<Controller>,
 }
 
 /// Why a spec cannot be run.

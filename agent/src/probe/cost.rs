@@ -14,7 +14,7 @@ use super::{
     btf::{BtfError, KERNEL_BTF, KernelBtf},
     cpus_present,
     object::{self, LoadError, ProgramTiming, Settings, Size},
-    offsets, sched,
+    offsets, sched, task_rows,
     workload::{Cgroup, ping_pong},
 };
 
@@ -110,7 +110,8 @@ fn time(settings: &Settings, program: &'static str) -> Result<(f64, u64), CostEr
 
 fn settings() -> Result<Settings, CostError> {
     let slots = ProbeConfig::default().slots;
-    let size = Size { cpus: cpus_present().map_err(CostError::Cpus)?, slots: slots as usize };
+    let cpus = cpus_present().map_err(CostError::Cpus)?;
+    let size = Size { cpus, slots: slots as usize, tasks: task_rows() };
     let mut offsets = offsets::sched(&KernelBtf::read(Path::new(KERNEL_BTF))?)?;
     offsets.push(("SLOTS", slots));
     Ok(Settings {

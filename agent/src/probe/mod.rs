@@ -20,6 +20,7 @@ use std::{fs, path::Path};
 use aya::Ebpf;
 pub use block::{BlockCounters, BlockKey};
 use btf::{KERNEL_BTF, KernelBtf};
+use headroom_agent_ebpf::MAX_TASK_ROWS;
 pub use headroom_agent_ebpf::{BlockOp, DEFAULT_SLOTS, Displacer};
 pub use histogram::WaitHistogram;
 pub use key::{CgroupKey, Counters, MAX_CGROUPS_PER_TASK};
@@ -38,6 +39,8 @@ pub const SIGNAL_BLOCK: &str = "block latency";
 
 /// Where the kernel lists its CPUs. One that is plugged in later is not measured until the next start.
 const CPUS_PRESENT: &str = "/sys/devices/system/cpu/present";
+/// The kernel's limit of pids.
+const PID_MAX: &str = "/proc/sys/kernel/pid_max";
 /// CPUs there may be rows for.
 const MAX_CPUS: usize = 8192;
 
@@ -129,7 +132,7 @@ impl Probe {
             }
         };
         let slots = config.slots.clamp(2, MAX_SLOTS).next_power_of_two();
-        let size = Size { cpus, slots: slots as usize };
+        let size = Size { cpus, slots: slots as usize, tasks: task_rows() };
         let mut settings = Settings {
             offsets: vec![("SLOTS", slots)],
             guaranteed_parent: config.guaranteed_parent_inode.unwrap_or(0),
@@ -209,6 +212,11 @@ impl Probe {
         self.sched.as_ref().map(|sched| sched.read(key))
     }
 
+    /// A task's run-queue wait alone.
+    pub fn wait_ns(&self, key: &mut SchedKey) -> Option<u64> {
+        self.sched(key).map(|counters| counters.wait_ns)
+    }
+
     /// A task's block I/O. `None` when the signal is absent.
     pub fn block(&self, key: &mut BlockKey) -> Option<BlockCounters> {
         self.block.as_ref().map(|block| block.read(key))
@@ -259,6 +267,12 @@ fn cpus_present() -> Result<usize, String> {
         Some(last) if last < MAX_CPUS => Ok(last + 1),
         _ => Err(format!("{CPUS_PRESENT}: cannot make out CPUs in {:?}", list.trim())),
     }
+}
+
+/// A row for every pid there can be, within bounds.
+fn task_rows() -> u32 {
+    let limit = fs::read_to_string(PID_MAX).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    limit.unwrap_or(MAX_TASK_ROWS).clamp(1, MAX_TASK_ROWS).next_power_of_two()
 }
 
 /// Gives back what reading the kernel's types has used: megabytes that would stay with the process.

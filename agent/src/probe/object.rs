@@ -44,6 +44,8 @@ pub enum LoadError {
 pub(crate) struct Size {
     pub(crate) cpus: usize,
     pub(crate) slots: usize,
+    /// Rows of threads.
+    pub(crate) tasks: u32,
 }
 
 /// What the programs are told before they are loaded.
@@ -65,10 +67,12 @@ pub(crate) fn open(settings: &Settings) -> Result<Ebpf, LoadError> {
     }
     loader.override_global("GUARANTEED_PARENT", &settings.guaranteed_parent, true);
     loader.override_global("REVOCABLE_PARENT", &settings.revocable_parent, true);
-    if let Some(size) = settings.sched {
+    if let Some(size) = &settings.sched {
+        loader.override_global("TASK_ROWS", &size.tasks, true);
         loader.map_max_entries("SCHED_ROWS", (size.cpus * size.slots) as u32);
         loader.map_max_entries("SCHED_IDS", size.slots as u32);
         loader.map_max_entries("CPUS", size.cpus as u32);
+        loader.map_max_entries("TASKS", size.tasks);
     }
     if let Some(size) = settings.block {
         loader.map_max_entries("BLOCK_ROWS", size.slots as u32);

@@ -20,6 +20,7 @@ const SCHED: &[Field] = &[
     ("TASK_STATE", &["task_struct.__state", "task_struct.state"]),
     ("TASK_SUM_EXEC", &["task_struct.se.sum_exec_runtime"]),
     ("TASK_RUN_DELAY", &["task_struct.sched_info.run_delay"]),
+    ("TASK_PCOUNT", &["task_struct.sched_info.pcount"]),
     ("TASK_GROUP", &["task_struct.sched_task_group"]),
     ("TASK_GROUP_CSS", &["task_group.css"]),
 ];

@@ -1,8 +1,7 @@
 //! What `sched_switch` counts: run time, run-queue wait, and who displaced whom.
 //!
-//! The kernel program books a slice when its thread leaves the CPU: a thread that runs on, or waits on, is
-//! seen up to one slice late. A thread that the balancer moves while it waits loses the part of the wait
-//! before the move.
+//! The kernel program books a slice, with the wait before it, when its thread leaves the CPU: what runs or waits
+//! just now is seen up to one slice late.
 
 use aya::Ebpf;
 use headroom_agent_ebpf::{CpuRow, Displacer, Identity, SchedRow};
@@ -55,12 +54,10 @@ pub type SchedKey = CgroupKey<SchedCounters>;
 /// What went wrong in the counting itself, since load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedHealth {
-    /// Switches whose beginning was not seen, so not booked.
+    /// Slices whose beginning was not seen, so not booked: of threads older than the probe, one each.
     pub discontinuities: u64,
-    /// Switches to cgroups whose css id is beyond the table.
+    /// Slices of cgroups whose css id is beyond the table.
     pub overflow: u64,
-    /// Slices whose row had passed to a younger cgroup.
-    pub stale: u64,
 }
 
 /// The rows of the attached program.
@@ -110,7 +107,6 @@ impl Sched {
         for row in (0..self.cpus.len()).filter_map(|cpu| self.cpus.copy(cpu)) {
             health.discontinuities += row.discontinuities;
             health.overflow += row.overflow;
-            health.stale += row.stale;
         }
         health
     }

@@ -9,11 +9,12 @@ use std::process::{Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::start::EXIT_CODE_FULL;
 use super::{
     EXIT_FILE, Exit, Identity, KILL_FILE, KillRequest, LOG_FILE, SUBCOMMAND, SUPERVISOR_FILE,
     SupervisorError,
 };
-use crate::checkpoint;
+use crate::checkpoint::{self, CheckpointError};
 
 /// How much of the log an error quotes.
 const LOG_QUOTED_BYTES: usize = 400;
@@ -28,15 +29,16 @@ pub struct SupervisorHandle {
 
 impl SupervisorHandle {
     /// Starts `exe supervise <dir>`; `<dir>/spec.json` must be there. The supervisor is nobody's
-    /// child when this returns, so it leaves the agent no zombie and needs no agent.
-    pub fn spawn(dir: &Path, exe: &Path) -> Result<SupervisorHandle, SupervisorError> {
+    /// child when this returns, so it leaves the agent no zombie and needs no agent. `None` means
+    /// that a short task is over already: `exit.json` is there.
+    pub fn spawn(dir: &Path, exe: &Path) -> Result<Option<SupervisorHandle>, SupervisorError> {
         let log = dir.join(LOG_FILE);
         let stderr = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
             .open(&log)
-            .map_err(|e| checkpoint::CheckpointError::io(&log, "open", e))?;
+            .map_err(|e| CheckpointError::io(&log, "open", e))?;
         let status = Command::new(exe)
             .arg(SUBCOMMAND)
             .arg(dir)
@@ -47,6 +49,10 @@ impl SupervisorHandle {
             .stderr(stderr)
             .status()
             .map_err(|source| SupervisorError::Spawn { exe: exe.to_owned(), source })?;
+        if status.code() == Some(i32::from(EXIT_CODE_FULL)) {
+            let path = dir.join(SUPERVISOR_FILE);
+            return Err(CheckpointError::Full { path }.into());
+        }
         if !status.success() {
             return Err(SupervisorError::GaveUp {
                 dir: dir.to_owned(),
@@ -54,7 +60,11 @@ impl SupervisorHandle {
                 log: last_of(&log),
             });
         }
-        SupervisorHandle::open(dir)
+        match SupervisorHandle::open(dir) {
+            Ok(handle) => Ok(Some(handle)),
+            Err(SupervisorError::Gone { .. }) if dir.join(EXIT_FILE).exists() => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     /// Finds the supervisor of a container again.

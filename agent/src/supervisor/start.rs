@@ -14,11 +14,13 @@ use super::members::Members;
 use super::watch::Watch;
 use super::{Identity, SPEC_FILE, SUPERVISOR_FILE, inherited, signals};
 use crate::cgroup::{ContainerCgroup, Hierarchy, Tree};
-use crate::checkpoint;
+use crate::checkpoint::{self, CheckpointError};
 use crate::containers::Launch;
 
 /// The kernel prefers almost everything else when the machine runs out of memory.
 const OWN_OOM_SCORE: &str = "-900";
+/// The starting process' exit code for a full state directory: the log may be empty then.
+pub(super) const EXIT_CODE_FULL: u8 = 28;
 
 /// The subcommand `supervise <container dir>`. Must be the first thing `main` does: it closes all
 /// inherited descriptors and forks, so there must be no runtime and no other thread.
@@ -26,20 +28,37 @@ pub fn run(dir: &Path) -> ExitCode {
     inherited::close_all();
     match start(dir) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
+        Err(Failure { reason, full }) => {
             eprintln!("supervisor of {}: {reason}", dir.display());
-            ExitCode::FAILURE
+            if full { ExitCode::from(EXIT_CODE_FULL) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// Why there is no supervisor, in words, and whether for lack of space.
+struct Failure {
+    reason: String,
+    full: bool,
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Failure {
+        Failure { reason, full: false }
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Failure {
+        Failure { reason: error.to_string(), full: error.is_full() }
     }
 }
 
 /// The starting process records who supervises and ends; its child supervises. Nothing runs
 /// before the record is durable, so that no task is ever without a known supervisor.
-fn start(dir: &Path) -> Result<(), String> {
+fn start(dir: &Path) -> Result<(), Failure> {
     let spec = dir.join(SPEC_FILE);
-    let launch: Launch = checkpoint::load(&spec)
-        .map_err(|e| e.to_string())?
-        .ok_or_else(|| format!("{} is missing", spec.display()))?;
+    let launch: Launch =
+        checkpoint::load(&spec)?.ok_or_else(|| format!("{} is missing", spec.display()))?;
     let signals = signals::block().map_err(|e| format!("cannot block signals: {e}"))?;
     let (go_reader, go_writer) = pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
     // SAFETY: this process has one thread, so the child may go on as any program.
@@ -47,14 +66,13 @@ fn start(dir: &Path) -> Result<(), String> {
         ForkResult::Parent { child } => {
             drop(go_reader);
             let identity = Identity::of(child.as_raw()).map_err(|e| e.to_string())?;
-            checkpoint::save(&dir.join(SUPERVISOR_FILE), &identity).map_err(|e| e.to_string())?;
-            File::from(go_writer)
-                .write_all(b"g")
-                .map_err(|e| format!("the supervisor ended at once: {e}"))
+            checkpoint::save(&dir.join(SUPERVISOR_FILE), &identity)?;
+            let go = File::from(go_writer).write_all(b"g");
+            Ok(go.map_err(|e| format!("the supervisor ended at once: {e}"))?)
         }
         ForkResult::Child => {
             drop(go_writer);
-            if recorded(go_reader) { supervise(dir, launch, signals) } else { Ok(()) }
+            if recorded(go_reader) { Ok(supervise(dir, launch, signals)?) } else { Ok(()) }
         }
     }
 }
@@ -72,23 +90,23 @@ fn supervise(dir: &Path, launch: Launch, signals: SignalFd) -> Result<(), String
     let _ = fs::write("/proc/self/oom_score_adj", OWN_OOM_SCORE);
     let cgroup = match open_cgroup(&launch) {
         Ok(cgroup) => cgroup,
-        // Not fatal by itself: joining fails next, and is reported as the task's failure.
+        // Without its limits the task must not run; that is reported as its failure.
         Err(reason) => {
             eprintln!("{reason}");
             None
         }
     };
-    let missing = launch.cgroup_parent.is_some() && cgroup.is_none();
+    let missing = launch.cgroup.is_some() && cgroup.is_none();
     let watch = Watch::new(dir, launch, Members::new(cgroup), signals);
     if missing { watch.never_started("its control group is missing") } else { watch.run() }
 }
 
 /// The container's group, which the agent made; moves this process out of the agent's own.
 fn open_cgroup(launch: &Launch) -> Result<Option<ContainerCgroup>, String> {
-    let Some(parent) = &launch.cgroup_parent else { return Ok(None) };
+    let Some(place) = &launch.cgroup else { return Ok(None) };
     let told = |e: crate::cgroup::CgroupError| e.to_string();
     let hierarchy = Hierarchy::detect().map_err(told)?;
-    let tree = Tree::open_usable(&hierarchy, parent).map_err(told)?;
+    let tree = Tree::reopen(&hierarchy, &place.parent, &place.controllers).map_err(told)?;
     if let Err(e) = tree.supervisors().join() {
         eprintln!("the supervisor stays in its starter's cgroup: {e}");
     }

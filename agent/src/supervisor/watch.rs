@@ -232,6 +232,10 @@ impl Watch {
                 Ok(()) => return Ok(()),
                 Err(e) => last = e.to_string(),
             }
+            if !self.dir.is_dir() {
+                // The agent removed the container: nobody waits for its exit.
+                break;
+            }
             sleep(EXIT_WRITE_PAUSE);
         }
         Err(format!("the exit {exit:?} could not be written: {last}"))

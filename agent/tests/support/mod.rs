@@ -38,6 +38,15 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
+        Bench::with_cgroups(true)
+    }
+
+    /// Without cgroups: as an agent that may not make any.
+    pub(crate) fn without_cgroups() -> Bench {
+        Bench::with_cgroups(false)
+    }
+
+    fn with_cgroups(cgroups: bool) -> Bench {
         let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
         let parent = format!("headroom-test-{}-{unique}", std::process::id());
         let hierarchy = Hierarchy::detect().expect("cgroups");
@@ -47,9 +56,12 @@ impl Bench {
         // The task's user must be able to pass through to its sandbox.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
         std::fs::set_permissions(state.path(), open).expect("permissions");
-        let containers =
-            ProcessContainerizer::new(Layout::new(state.path()), exe, Some(tree.clone()))
-                .expect("containerizer");
+        let containers = ProcessContainerizer::new(
+            Layout::new(state.path()),
+            exe,
+            cgroups.then(|| tree.clone()),
+        )
+        .expect("containerizer");
         Bench { state, tree, containers }
     }
 

@@ -497,17 +497,6 @@ pub mod agent_link_client {
     pub struct AgentLinkClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl AgentLinkClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> AgentLinkClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -1009,17 +998,6 @@ pub mod scheduler_client {
     #[derive(Debug, Clone)]
     pub struct SchedulerClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl SchedulerClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> SchedulerClient<T>
     where
@@ -2212,17 +2190,6 @@ pub mod operator_client {
     #[derive(Debug, Clone)]
     pub struct OperatorClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl OperatorClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> OperatorClient<T>
     where

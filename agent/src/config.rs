@@ -1,0 +1,293 @@
+//! What the operator sets: a TOML file, the environment, flags; the later ones win.
+
+use crate::{containers::Layout, probe::DEFAULT_SLOTS};
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use thiserror::Error;
+
+/// Why a configuration can't be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not understood; the message names key and line.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: toml::de::Error,
+    },
+    /// A value that makes no sense.
+    #[error("{key}: {reason}")]
+    Value {
+        /// Which setting.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// How cgroup files are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum FileReader {
+    /// Whichever a measurement at start finds faster.
+    #[default]
+    Auto,
+    /// One io_uring submission a batch.
+    Uring,
+    /// One pread a file.
+    Pread,
+}
+
+/// What becomes of tasks found at a restart of the agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Recover {
+    /// They go on.
+    #[default]
+    Adopt,
+    /// They are ended, and told as killed.
+    Kill,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    #[default]
+    On,
+    /// Off.
+    Off,
+}
+
+/// All settings, with their defaults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the allocator answers.
+    pub allocator: String,
+    /// Checkpoints and sandboxes.
+    pub state_dir: PathBuf,
+    /// The cgroup below which all of ours live.
+    pub cgroup_parent: String,
+    /// The node's name; the system's if absent.
+    pub hostname: Option<String>,
+    /// CPUs to give; all of them if absent.
+    pub cpus: Option<f64>,
+    /// Memory to give, in MiB; all but 1 GiB (or half, on small nodes) if absent.
+    pub memory_mib: Option<f64>,
+    /// Disk to give, in MiB; what is free in the state directory, less 5 GiB or half, if absent.
+    pub disk_mib: Option<f64>,
+    /// GPUs to give.
+    pub gpus: Option<f64>,
+    /// Texts by which frameworks choose nodes.
+    pub attributes: BTreeMap<String, String>,
+    /// How cgroup files are read.
+    pub file_reader: FileReader,
+    /// Whether eBPF is used.
+    pub ebpf: Switch,
+    /// Cgroups that the eBPF tables can tell apart.
+    pub ebpf_slots: u32,
+    /// Off: lent work runs beside all other, and nothing is taken back. For measurements only.
+    pub reclaim: Switch,
+    /// What becomes of tasks at a restart of the agent.
+    pub recover: Recover,
+    /// How far back a forecast looks, in seconds.
+    pub forecast_window_s: u64,
+    /// How long a task counts with its full request, in seconds.
+    pub forecast_young_s: u64,
+    /// On top of a forecast, in percent.
+    pub forecast_margin_percent: u64,
+    /// The most processes and threads of one task.
+    pub pids_limit: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            allocator: "http://127.0.0.1:5050".into(),
+            state_dir: "/var/lib/headroom/agent".into(),
+            cgroup_parent: crate::cgroup::DEFAULT_PARENT.into(),
+            hostname: None,
+            cpus: None,
+            memory_mib: None,
+            disk_mib: None,
+            gpus: None,
+            attributes: BTreeMap::new(),
+            file_reader: FileReader::default(),
+            ebpf: Switch::On,
+            ebpf_slots: DEFAULT_SLOTS,
+            reclaim: Switch::On,
+            recover: Recover::default(),
+            forecast_window_s: 300,
+            forecast_young_s: 60,
+            forecast_margin_percent: 10,
+            pids_limit: 32_768,
+        }
+    }
+}
+
+/// The flags, each also an environment variable; what is given replaces what the file says.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Flags {
+    /// Settings file (TOML); an unknown key in it is an error
+    #[arg(long, env = "HEADROOM_AGENT_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the allocator answers
+    #[arg(long, env = "HEADROOM_ALLOCATOR", value_name = "URL")]
+    pub allocator: Option<String>,
+    /// Directory for checkpoints and sandboxes
+    #[arg(long, env = "HEADROOM_AGENT_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The cgroup below which all of the agent's live
+    #[arg(long, env = "HEADROOM_CGROUP_PARENT", value_name = "NAME")]
+    pub cgroup_parent: Option<String>,
+    /// The node's name
+    #[arg(long, env = "HEADROOM_HOSTNAME", value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// CPUs to give
+    #[arg(long, env = "HEADROOM_CPUS")]
+    pub cpus: Option<f64>,
+    /// Memory to give, in MiB
+    #[arg(long, env = "HEADROOM_MEMORY_MIB")]
+    pub memory_mib: Option<f64>,
+    /// How cgroup files are read
+    #[arg(long, env = "HEADROOM_FILE_READER")]
+    pub file_reader: Option<FileReader>,
+    /// Measure with eBPF where the kernel allows it
+    #[arg(long, env = "HEADROOM_EBPF")]
+    pub ebpf: Option<Switch>,
+    /// Take lent resources back under pressure; off only for measurements
+    #[arg(long, env = "HEADROOM_RECLAIM")]
+    pub reclaim: Option<Switch>,
+    /// What becomes of running tasks when the agent starts
+    #[arg(long, env = "HEADROOM_RECOVER")]
+    pub recover: Option<Recover>,
+    /// How far back a forecast looks, in seconds
+    #[arg(long, env = "HEADROOM_FORECAST_WINDOW_S", value_name = "SECONDS")]
+    pub forecast_window_s: Option<u64>,
+    /// How long a task counts with its full request, in seconds
+    #[arg(long, env = "HEADROOM_FORECAST_YOUNG_S", value_name = "SECONDS")]
+    pub forecast_young_s: Option<u64>,
+}
+
+impl Config {
+    /// The file that `flags` name (or the defaults), with the flags on top.
+    ///
+    /// # Errors
+    /// The file can't be read or understood, or a value makes no sense.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut config = match &flags.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        config.overlay(flags);
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })
+    }
+
+    fn overlay(&mut self, flags: &Flags) {
+        macro_rules! take {
+            ($($field:ident),*) => {
+                $(if let Some(value) = &flags.$field { self.$field = value.clone(); })*
+            };
+        }
+        take!(allocator, state_dir, cgroup_parent, file_reader, ebpf, reclaim, recover);
+        take!(forecast_window_s, forecast_young_s);
+        self.hostname = flags.hostname.clone().or(self.hostname.take());
+        self.cpus = flags.cpus.or(self.cpus);
+        self.memory_mib = flags.memory_mib.or(self.memory_mib);
+    }
+
+    /// Checks what a type can't.
+    ///
+    /// # Errors
+    /// Names the setting.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let amounts = [
+            ("cpus", self.cpus),
+            ("memory_mib", self.memory_mib),
+            ("disk_mib", self.disk_mib),
+            ("gpus", self.gpus),
+        ];
+        for (key, amount) in amounts {
+            if let Some(amount) = amount.filter(|amount| !(0.0..=1e9).contains(amount)) {
+                let reason = format!("{amount} is not between 0 and 1e9");
+                return Err(ConfigError::Value { key, reason });
+            }
+        }
+        if self.forecast_window_s == 0 {
+            let reason = "a window of no length has no peak".into();
+            return Err(ConfigError::Value { key: "forecast_window_s", reason });
+        }
+        if !self.allocator.starts_with("http://") && !self.allocator.starts_with("https://") {
+            let reason = format!("{:?} is no URL; write http://HOST:PORT", self.allocator);
+            return Err(ConfigError::Value { key: "allocator", reason });
+        }
+        Ok(())
+    }
+
+    /// Where containers and sandboxes are.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.state_dir)
+    }
+
+    /// How tasks' peaks are predicted.
+    #[must_use]
+    pub fn forecast(&self) -> headroom_core::forecast::WindowPeakSettings {
+        headroom_core::forecast::WindowPeakSettings {
+            window: Duration::from_secs(self.forecast_window_s),
+            margin_milli: self.forecast_margin_percent.saturating_mul(10),
+            young: Duration::from_secs(self.forecast_young_s),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.toml");
+        fs::write(&path, "cpus = 2.0\nmemory_mb = 5\n").unwrap();
+        let flags = Flags { config: Some(path), ..Flags::default() };
+        let error = Config::load(&flags).unwrap_err().to_string();
+        assert!(error.contains("memory_mb") && error.contains("agent.toml"), "{error}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_bad_values_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.toml");
+        fs::write(&path, "cpus = 2.0\nreclaim = \"off\"\n").unwrap();
+        let flags = Flags { config: Some(path), cpus: Some(3.0), ..Flags::default() };
+        let config = Config::load(&flags).unwrap();
+        assert_eq!((config.cpus, config.reclaim), (Some(3.0), Switch::Off));
+        let error = Config { cpus: Some(f64::NAN), ..config }.validate().unwrap_err();
+        assert_eq!(error.to_string(), "cpus: NaN is not between 0 and 1e9");
+    }
+}

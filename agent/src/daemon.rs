@@ -1,0 +1,187 @@
+//! The agent as a whole: opens what it needs, says what it lacks, runs until it is told to stop.
+//!
+//! Tasks outlive it: stopping the agent ends no task.
+
+use crate::{
+    cgroup::{Hierarchy, Mode, Tree},
+    checkpoint::CheckpointError,
+    config::{Config, Switch},
+    containers::{ContainerError, ProcessContainerizer},
+    identity::Identity,
+    link::Link,
+    meter::{self, Meter},
+    node,
+    probe::{CgroupLayout, Probe, ProbeConfig},
+    tasks::{self, Keeper},
+};
+use headroom_proto::v1 as wire;
+use nix::fcntl::{Flock, FlockArg};
+use std::{
+    fs::{self, File},
+    io,
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+/// Until the allocator says otherwise.
+const FIRST_STEP: Duration = Duration::from_secs(1);
+const LOCK_FILE: &str = "lock";
+
+/// Why an agent can't run.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The state directory can't be used.
+    #[error("the state directory {}: {source}; choose another with --state-dir", path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another agent has it.
+    #[error("another agent uses {}; stop it, or choose another with --state-dir", .0.display())]
+    Locked(PathBuf),
+    /// What an earlier agent left can't be read.
+    #[error(transparent)]
+    Containers(#[from] ContainerError),
+    /// A document of the agent can't be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// This program can't find itself, and so can't start supervisors.
+    #[error("cannot find this program's own file: {0}")]
+    Exe(io::Error),
+    /// A thread or runtime could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Runs an agent until `stop` is done.
+///
+/// # Errors
+/// It could not be started.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
+    let _lock = lock(&config)?;
+    let identity = Identity::load(&config.state_dir)?;
+    let tree = make_tree(&config);
+    let probe = load_probe(&config, tree.as_ref());
+    let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
+    let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?;
+
+    let (keeper, keeper_inbox) = mpsc::channel(tasks::MAX_ORDERS);
+    let (meter, meter_inbox) = mpsc::channel(meter::MAX_MESSAGES);
+    let (statuses, status_queue) = mpsc::channel(tasks::MAX_ORDERS);
+    let (reports, report) = watch::channel(None);
+    let (lending, lending_change) = watch::channel(None);
+
+    let rung = probe.rung();
+    let outputs = meter::Outputs { reports, lending, keeper: keeper.clone() };
+    let hello = start_meter(&config, tree, probe, outputs, meter_inbox)
+        .map(|absences| hello(&config, rung.letter(), absences))?;
+    for absence in &hello.absences {
+        warn!("{} is not measured: {}", absence.signal, absence.reason);
+    }
+    info!("measures on rung {rung}; gives {:?}", hello.total);
+    let recovered =
+        Keeper::recover(&config, containerizer, meter.clone(), statuses, keeper.downgrade())?;
+    start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
+    let link = Link {
+        address: config.allocator.clone(),
+        identity,
+        hello,
+        layout: config.layout(),
+        keeper,
+        meter,
+        statuses: status_queue,
+        reports: report,
+        lending: lending_change,
+    };
+    tokio::select! {
+        () = link.run() => {}
+        () = stop => info!("stops; tasks run on"),
+    }
+    Ok(())
+}
+
+fn lock(config: &Config) -> Result<Flock<File>, DaemonError> {
+    let dir = &config.state_dir;
+    let state_dir = |source| DaemonError::StateDir { path: dir.clone(), source };
+    fs::create_dir_all(dir).map_err(state_dir)?;
+    let file = File::create(dir.join(LOCK_FILE)).map_err(state_dir)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| DaemonError::Locked(dir.clone()))
+}
+
+/// Our cgroups, or none with the reason in the log: tasks then run without limits and figures.
+fn make_tree(config: &Config) -> Option<Tree> {
+    let made = Hierarchy::detect().and_then(|found| Tree::create(&found, &config.cgroup_parent));
+    match made {
+        Ok(tree) => Some(tree),
+        Err(fault) => {
+            warn!("no cgroups: {fault}; tasks run without limits, and nothing is lent");
+            None
+        }
+    }
+}
+
+fn load_probe(config: &Config, tree: Option<&Tree>) -> Probe {
+    let layout = match tree.map(|tree| tree.hierarchy().mode()) {
+        None => CgroupLayout::None,
+        Some(Mode::V2) => CgroupLayout::Unified,
+        Some(Mode::V1 | Mode::Hybrid) => CgroupLayout::Legacy,
+    };
+    let on = config.ebpf == Switch::On;
+    Probe::load(&ProbeConfig {
+        slots: config.ebpf_slots,
+        guaranteed_parent_inode: tree.and_then(|tree| tree.guaranteed().cpu_inode().ok()),
+        revocable_parent_inode: tree.and_then(|tree| tree.revocable().cpu_inode().ok()),
+        layout,
+        sched: on,
+        block: on,
+    })
+}
+
+/// Starts the meter on a thread of its own and returns what it can't measure.
+fn start_meter(
+    config: &Config,
+    tree: Option<Tree>,
+    probe: Probe,
+    outputs: meter::Outputs,
+    inbox: mpsc::Receiver<meter::Message>,
+) -> Result<Vec<wire::Absence>, DaemonError> {
+    let meter = Meter::new(config, tree, probe, outputs);
+    let absences = meter.absences();
+    start_thread("headroom-meter", move || meter.run(inbox, FIRST_STEP))?;
+    Ok(absences)
+}
+
+/// Runs a future on a thread and a runtime of its own, so that what blocks there holds up nobody else.
+fn start_thread<F, W>(name: &str, work: W) -> Result<(), DaemonError>
+where
+    W: FnOnce() -> F + Send + 'static,
+    F: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DaemonError::Thread)?;
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(async move { work().await }))
+        .map(|_| ())
+        .map_err(DaemonError::Thread)
+}
+
+fn hello(config: &Config, rung: char, absences: Vec<wire::Absence>) -> wire::Hello {
+    wire::Hello {
+        hostname: node::hostname(config),
+        total: Some(node::total(config)),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rung: rung.to_string(),
+        absences,
+        attributes: config.attributes.clone(),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,57 @@
+//! A task that is measured, and what was last seen of it.
+
+use crate::{
+    cgroup::{Class, ContainerCgroup},
+    probe::{BlockKey, SchedKey, WaitHistogram},
+};
+use headroom_core::{forecast::WindowPeak, time::Time, usage::Sample};
+
+/// A task to measure.
+#[derive(Debug)]
+pub struct Metered {
+    /// The launch.
+    pub handle: u64,
+    /// Promised or lent.
+    pub class: Class,
+    /// Where its figures are, if the agent could make a cgroup.
+    pub cgroup: Option<ContainerCgroup>,
+    /// What it is called.
+    pub name: String,
+}
+
+/// What was last seen of a task.
+pub(super) struct Meters {
+    pub(super) handle: u64,
+    pub(super) class: Class,
+    pub(super) since: Time,
+    pub(super) sched: Option<SchedKey>,
+    pub(super) block: Option<BlockKey>,
+    pub(super) forecast: WindowPeak,
+    pub(super) before: Option<Sample>,
+    /// Waits up to the last step.
+    pub(super) waits: WaitHistogram,
+    /// Run-queue wait up to the last look, in nanoseconds.
+    pub(super) looked_wait_ns: Option<u64>,
+}
+
+impl Meters {
+    pub(super) fn new(task: &Metered, since: Time, forecast: WindowPeak) -> Self {
+        Self {
+            handle: task.handle,
+            class: task.class,
+            since,
+            sched: None,
+            block: None,
+            forecast,
+            before: None,
+            waits: WaitHistogram::default(),
+            looked_wait_ns: None,
+        }
+    }
+
+    /// Names the task to the kernel programs by its directories' inodes.
+    pub(super) fn find(&mut self, cgroup: &ContainerCgroup) {
+        self.sched = cgroup.cpu_inode().ok().map(SchedKey::new);
+        self.block = cgroup.io_inode().ok().map(BlockKey::new);
+    }
+}

@@ -1,0 +1,224 @@
+//! Measures the node and its tasks, and takes back what was lent: one thread, two rhythms.
+//!
+//! Every step (1 s): one sample of each task -> rates -> forecast -> report. Every 100 ms, while
+//! something is lent: pressure -> core/reclaim -> one write to the cgroup of all that is lent.
+//! It starts and ends no tasks: a task that must give way is named to the keeper.
+
+mod look;
+mod metered;
+mod report;
+mod step;
+
+pub use metered::Metered;
+
+use crate::{
+    cgroup::{Class, Tree},
+    config::{Config, FileReader, Switch},
+    files::{Choice, NodeFiles, Reader, TaskFiles, TaskSampler},
+    probe::Probe,
+    tasks,
+};
+use headroom_core::{
+    forecast::{WindowPeak, WindowPeakSettings},
+    reclaim::{Policy, Reclaimer},
+    time::Time,
+    usage::Sample,
+};
+use headroom_proto::v1 as wire;
+use metered::Meters;
+use nix::time::{ClockId, clock_gettime};
+use std::{path::PathBuf, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, interval_at},
+};
+use tracing::{info, warn};
+
+/// At most so many changes wait.
+pub const MAX_MESSAGES: usize = 8_192;
+/// How often pressure is looked at.
+pub const LOOK: Duration = Duration::from_millis(100);
+/// How long what is no task of ours is young: its peak counts soon.
+const SYSTEM_YOUNG: Duration = Duration::from_secs(5);
+
+/// What may be asked of the meter.
+#[derive(Debug)]
+pub enum Message {
+    /// Measure a task.
+    Add(Box<Metered>),
+    /// Do not any more.
+    Remove(u64),
+    /// The allocator's step.
+    Step(Duration),
+}
+
+/// What leaves the meter.
+pub struct Outputs {
+    /// The newest report; one that was not sent is replaced.
+    pub reports: watch::Sender<Option<wire::Report>>,
+    /// Lending starts or stops between reports; the newest counts.
+    pub lending: watch::Sender<Option<wire::LendingChange>>,
+    /// Tasks that must give way.
+    pub keeper: mpsc::Sender<tasks::Message>,
+}
+
+/// Owns what measures.
+pub struct Meter {
+    tree: Option<Tree>,
+    probe: Probe,
+    reader: Reader,
+    node_files: NodeFiles,
+    sampler: TaskSampler,
+    /// Files and figures of the same task stand at the same place.
+    files: Vec<TaskFiles>,
+    meters: Vec<Meters>,
+    slices: look::Slices,
+    forecast: WindowPeakSettings,
+    system: WindowPeak,
+    system_cpus_milli: Option<u64>,
+    node_before: Option<Sample>,
+    capacity_cpus_milli: u64,
+    reclaimer: Reclaimer,
+    reclaim: Switch,
+    state_dir: PathBuf,
+    step_number: u64,
+    quota_written: Option<u64>,
+    reclaims: u64,
+    reclaim_ms_max: Option<f64>,
+    outputs: Outputs,
+}
+
+impl Meter {
+    /// Opens what measures. It never fails: what can't be measured is absent with a reason.
+    #[must_use]
+    pub fn new(config: &Config, tree: Option<Tree>, probe: Probe, outputs: Outputs) -> Self {
+        let choice = match config.file_reader {
+            FileReader::Auto => Choice::Auto,
+            FileReader::Uring => Choice::Uring,
+            FileReader::Pread => Choice::Pread,
+        };
+        let mut reader = Reader::new(choice, &[]);
+        info!("cgroup files are read by {}", reader.choice_report());
+        let node_files = NodeFiles::open(&mut reader);
+        let slices = look::Slices::open(&mut reader, tree.as_ref());
+        let system = WindowPeak::new(WindowPeakSettings {
+            young: SYSTEM_YOUNG.min(config.forecast().young),
+            ..config.forecast()
+        });
+        let mut meter = Self {
+            tree,
+            probe,
+            reader,
+            node_files,
+            sampler: TaskSampler::new(),
+            files: Vec::new(),
+            meters: Vec::new(),
+            slices,
+            forecast: config.forecast(),
+            system,
+            system_cpus_milli: None,
+            node_before: None,
+            capacity_cpus_milli: (crate::node::cpus() * 1_000.0) as u64,
+            reclaimer: Reclaimer::new(Policy::default()),
+            reclaim: config.reclaim,
+            state_dir: config.state_dir.clone(),
+            step_number: 0,
+            quota_written: None,
+            reclaims: 0,
+            reclaim_ms_max: None,
+            outputs,
+        };
+        meter.demote_lent();
+        meter
+    }
+
+    /// What can't be measured here, and why.
+    #[must_use]
+    pub fn absences(&self) -> Vec<wire::Absence> {
+        let of = |signal: &str, reason: &str| wire::Absence {
+            signal: signal.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let probe = self.probe.absences().iter().map(|absence| of(absence.signal, &absence.reason));
+        let node = self.node_files.absences().iter();
+        let node = node.map(|absence| of(&absence.what, &absence.reason));
+        let tree = self.tree.iter().flat_map(Tree::absences);
+        let tree = tree.map(|absence| of(&absence.what, &absence.reason));
+        probe.chain(node).chain(tree).collect()
+    }
+
+    /// Puts all that is lent behind all else for good; undoes what an earlier agent left.
+    fn demote_lent(&mut self) {
+        let Some(tree) = &self.tree else { return };
+        let revocable = tree.revocable();
+        match revocable.set_idle(self.reclaim == Switch::On) {
+            Ok(how) => info!("lent work runs behind all else by {how:?}"),
+            Err(fault) => warn!("lent work can't be put behind other work: {fault}"),
+        }
+        if let Err(fault) = revocable.set_cpu_quota(None) {
+            warn!("a quota of an earlier agent can't be lifted: {fault}");
+        }
+    }
+
+    /// Serves until all senders of the inbox are gone.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>, step: Duration) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut steps = new_steps(step);
+        loop {
+            tokio::select! {
+                biased;
+                message = inbox.recv() => match message {
+                    Some(Message::Add(task)) => self.add(*task),
+                    Some(Message::Remove(handle)) => self.remove(handle),
+                    Some(Message::Step(step)) => steps = new_steps(step),
+                    None => return,
+                },
+                _ = looks.tick(), if self.lends_now() => self.look(),
+                _ = steps.tick() => self.step(),
+            }
+        }
+    }
+
+    fn lends_now(&self) -> bool {
+        self.reclaim == Switch::On
+            && (self.reclaimer.quota_cpus_milli().is_some()
+                || !self.reclaimer.is_lending()
+                || self.meters.iter().any(|task| task.class == Class::Revocable))
+    }
+
+    fn add(&mut self, task: Metered) {
+        let mut meters = Meters::new(&task, now(), WindowPeak::new(self.forecast));
+        let files = match task.cgroup.as_ref() {
+            Some(cgroup) => {
+                meters.find(cgroup);
+                TaskFiles::open(&mut self.reader, cgroup.group())
+            }
+            None => return warn!(task = task.name, "has no cgroup and is not measured"),
+        };
+        for absence in files.absences() {
+            tracing::debug!(task = task.name, "{absence}");
+        }
+        self.files.push(files);
+        self.meters.push(meters);
+    }
+
+    fn remove(&mut self, handle: u64) {
+        if let Some(at) = self.meters.iter().position(|task| task.handle == handle) {
+            self.meters.swap_remove(at);
+            self.files.swap_remove(at).close(&mut self.reader);
+        }
+    }
+}
+
+fn new_steps(step: Duration) -> tokio::time::Interval {
+    let mut steps = interval_at(Instant::now() + step, step);
+    steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    steps
+}
+
+/// Nanoseconds since boot, suspensions not counted: comparable over all processes of the node.
+fn now() -> Time {
+    let since = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+    Time::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

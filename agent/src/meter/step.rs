@@ -1,0 +1,120 @@
+//! One step: a sample of every task, rates, forecasts, one report.
+
+use super::{Meter, now, report};
+use crate::{
+    containers::free_for_launch,
+    files::{Cadence, FileSample, NodeFiles, NodeSample},
+    probe::WaitHistogram,
+};
+use headroom_core::{
+    command::Usage,
+    forecast::Forecaster as _,
+    time::Time,
+    usage::{Sample, milli_mib, rates},
+};
+use headroom_proto::v1 as wire;
+
+/// The dear files are read every so many steps.
+const SLOW_STEPS: u64 = 5;
+
+impl Meter {
+    pub(super) fn step(&mut self) {
+        let cadence =
+            if self.step_number.is_multiple_of(SLOW_STEPS) { Cadence::All } else { Cadence::Fast };
+        self.sampler.sample(&mut self.reader, &mut self.files, cadence);
+        let now = now();
+        let tasks: Vec<_> = (0..self.meters.len()).map(|at| self.step_task(at, now)).collect();
+        let node = self.step_node(now, &tasks);
+        self.step_number += 1;
+        let report = wire::Report {
+            sequence: self.step_number,
+            tasks: tasks.into_iter().map(|(task, _)| task).collect(),
+            node: Some(node),
+        };
+        self.outputs.reports.send_replace(Some(report));
+    }
+
+    fn step_task(&mut self, at: usize, now: Time) -> (wire::TaskReport, Usage) {
+        let task = &mut self.meters[at];
+        let sched = task.sched.as_mut().and_then(|key| self.probe.sched(key));
+        let files = self.files[at].sample();
+        let sample = task_sample(now, files, sched.as_ref().map(|sched| sched.wait_ns));
+        let moved = task.before.as_ref().and_then(|before| rates(before, &sample));
+        task.before = Some(sample);
+        let moved = moved.unwrap_or_default();
+        let usage = Usage { memory_milli_mib: sample.memory_bytes.map(milli_mib), ..moved.usage };
+        if usage.cpus_milli.is_some() {
+            task.forecast.observe(now, usage);
+        }
+        let waits = sched.map(|sched| sched.wait_histogram);
+        let wait_p99_ms = waits.as_ref().and_then(|waits| p99_ms(waits, &task.waits));
+        task.waits = waits.unwrap_or_default();
+        let report =
+            report::task(task.handle, usage, task.forecast.forecast(now), &moved, wait_p99_ms);
+        (report, usage)
+    }
+
+    fn step_node(&mut self, now: Time, tasks: &[(wire::TaskReport, Usage)]) -> wire::NodeReport {
+        let files = self.node_files.sample(&mut self.reader);
+        let sample = node_sample(now, &files);
+        let moved = self.node_before.as_ref().and_then(|before| rates(before, &sample));
+        self.node_before = Some(sample);
+        let usage = Usage {
+            memory_milli_mib: sample.memory_bytes.map(milli_mib),
+            ..moved.unwrap_or_default().usage
+        };
+        let of_tasks = |amount: fn(&Usage) -> Option<u64>| {
+            tasks.iter().filter_map(|(_, usage)| amount(usage)).sum::<u64>()
+        };
+        let system = Usage {
+            cpus_milli: usage
+                .cpus_milli
+                .map(|all| all.saturating_sub(of_tasks(|of| of.cpus_milli))),
+            memory_milli_mib: usage
+                .memory_milli_mib
+                .map(|all| all.saturating_sub(of_tasks(|of| of.memory_milli_mib))),
+        };
+        if system.cpus_milli.is_some() {
+            self.system.observe(now, system);
+        }
+        self.system_cpus_milli = system.cpus_milli;
+        let refusing_work = free_for_launch(&self.state_dir).err().unwrap_or_default();
+        report::node(self, usage, self.system.forecast(now), refusing_work)
+    }
+
+    /// Memory that could be had without swapping, in thousandths of the node's.
+    pub(super) fn memory_available_milli(&mut self) -> Option<u64> {
+        let memory = self.node_files.sample(&mut self.reader).memory?;
+        (memory.total_bytes > 0).then(|| memory.available_bytes * 1_000 / memory.total_bytes)
+    }
+}
+
+fn task_sample(now: Time, files: &FileSample, wait_ns: Option<u64>) -> Sample {
+    let psi_wait_ns = files.psi_cpu_some_us.map(|us| us * 1_000);
+    Sample {
+        at: now,
+        cpu_ns: files.cpu_usage_ns,
+        memory_bytes: files.working_set_bytes.or(files.memory_bytes),
+        wait_ns: wait_ns.or(psi_wait_ns),
+        throttled_ns: files.throttled_ns,
+        read_bytes: files.io_read_bytes,
+        write_bytes: files.io_write_bytes,
+    }
+}
+
+fn node_sample(now: Time, files: &NodeSample) -> Sample {
+    let tick_ns = NodeFiles::ticks_per_second().map(|ticks| 1_000_000_000 / ticks);
+    let memory =
+        files.memory.map(|memory| memory.total_bytes.saturating_sub(memory.available_bytes));
+    Sample {
+        at: now,
+        cpu_ns: files.cpu.zip(tick_ns).map(|(times, ns)| times.busy_ticks * ns),
+        memory_bytes: memory,
+        ..Sample::default()
+    }
+}
+
+/// The 99th percentile of the waits since `before`.
+fn p99_ms(waits: &WaitHistogram, before: &WaitHistogram) -> Option<f64> {
+    waits.since(before).quantile_ns(0.99).map(|ns| ns as f64 / 1e6)
+}

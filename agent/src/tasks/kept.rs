@@ -1,0 +1,106 @@
+//! One task: its container, and what is still to be told of it.
+
+use super::told::{Kill, Told};
+use crate::{
+    checkpoint::{self, CheckpointError, Update, Updates},
+    containers::Container,
+    order::Order,
+};
+use headroom_proto::v1 as wire;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+use tracing::{error, warn};
+
+/// Beside the container's other documents: why it was ended.
+const KILL_REASON_FILE: &str = "kill_reason.json";
+
+pub(super) struct Kept {
+    pub(super) container: Container,
+    pub(super) order: Order,
+    pub(super) kill: Option<Kill>,
+    pub(super) has_ended: bool,
+    updates: Updates,
+    /// Could not be written down yet: the disk is full. At most a task's few states.
+    unsaved: VecDeque<Update>,
+    told_at: Option<Instant>,
+    pub(super) state: wire::TaskState,
+}
+
+impl Kept {
+    pub(super) fn open(container: Container, order: Order) -> Result<Self, CheckpointError> {
+        let updates = Updates::open(container.dir())?;
+        let kill = checkpoint::load(&container.dir().join(KILL_REASON_FILE))?;
+        let newest = updates.newest().and_then(|update| serde_json::from_str(&update.payload).ok());
+        let state = newest.map_or(wire::TaskState::Running, |told: Told| told.state());
+        let has_ended = !matches!(state, wire::TaskState::Running);
+        let unsaved = VecDeque::new();
+        Ok(Self { container, order, kill, has_ended, updates, unsaved, told_at: None, state })
+    }
+
+    /// Queues what is to be told.
+    pub(super) fn push(&mut self, told: Told) {
+        self.state = told.state();
+        let payload = serde_json::to_string(&told).unwrap_or_default();
+        self.unsaved.push_back(Update {
+            uuid: uuid::Uuid::new_v4().to_string(),
+            state: told.state().as_str_name().to_owned(),
+            message: told.message,
+            timestamp_unix_ms: 0,
+            payload,
+        });
+        self.save_late();
+    }
+
+    /// Writes down what could not be written before.
+    pub(super) fn save_late(&mut self) {
+        while let Some(update) = self.unsaved.front() {
+            if let Err(fault) = self.updates.push(update.clone()) {
+                return warn!("an update is kept in memory only: {fault}");
+            }
+            self.unsaved.pop_front();
+        }
+    }
+
+    pub(super) fn note_kill(&mut self, reason: wire::Reason, why: &str) {
+        let kill = Kill { reason: reason.into(), why: why.to_owned() };
+        let path = self.container.dir().join(KILL_REASON_FILE);
+        if let Err(fault) = checkpoint::save(&path, &kill) {
+            warn!("the reason for ending a task is not durable: {fault}");
+        }
+        self.kill = Some(kill);
+        self.state = wire::TaskState::Killing;
+    }
+
+    pub(super) fn is_all_told(&self) -> bool {
+        self.updates.is_empty() && self.unsaved.is_empty()
+    }
+
+    /// Whether something was told `after` ago or longer and not acknowledged.
+    pub(super) fn is_due(&self, after: Duration) -> bool {
+        !self.is_all_told() && self.told_at.is_none_or(|at| at.elapsed() >= after)
+    }
+
+    pub(super) fn next_to_tell(&mut self) -> Option<wire::StatusUpdate> {
+        let update = self.updates.head().or(self.unsaved.front())?;
+        let told: Told = serde_json::from_str(&update.payload).ok()?;
+        let uuid = uuid::Uuid::parse_str(&update.uuid).ok()?;
+        let spec = self.container.spec();
+        self.told_at = Some(Instant::now());
+        Some(wire::StatusUpdate {
+            handle: self.order.handle,
+            framework_id: spec.framework.clone(),
+            status: Some(told.status(&spec.task, uuid.as_bytes().to_vec())),
+        })
+    }
+
+    pub(super) fn acknowledge(&mut self, uuid: &[u8]) {
+        let Ok(uuid) = uuid::Uuid::from_slice(uuid) else { return };
+        match self.updates.ack(&uuid.to_string()) {
+            // An acknowledgement that comes twice is harmless.
+            Ok(_) | Err(CheckpointError::NotHead { .. }) => {}
+            Err(fault) => error!("an acknowledgement could not be written down: {fault}"),
+        }
+    }
+}

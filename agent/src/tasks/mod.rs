@@ -1,0 +1,270 @@
+//! Keeps the node's tasks: starts them, ends them, and tells how they are until somebody took note.
+//!
+//! One thread owns all of it; what may take long (starting a process, writing to disk) happens here,
+//! away from measuring and from the link. It measures nothing.
+
+mod inventory;
+mod kept;
+mod recovery;
+mod told;
+
+pub use told::Told;
+
+use crate::{
+    config::Config,
+    containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer},
+    meter::{self, Metered},
+    order::{self, Order},
+};
+use headroom_proto::v1 as wire;
+use kept::Kept;
+use std::{collections::BTreeMap, os::fd::AsFd as _, time::Duration};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{error, info, warn};
+
+/// At most so many orders wait; a link that brings more is cut.
+pub const MAX_ORDERS: usize = 8_192;
+/// An update that nobody acknowledges is told again after so long (Mesos: 10 s).
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// How often to look for updates to tell again.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What may be asked of the keeper.
+#[derive(Debug)]
+pub enum Message {
+    /// Start a task.
+    Launch(Box<wire::Launch>),
+    /// End a task.
+    Kill(wire::KillTask),
+    /// An update was taken note of.
+    Acknowledge(wire::AcknowledgeStatus),
+    /// A lent task gives way.
+    Preempt(u64, &'static str),
+    /// A supervisor has ended.
+    Ended(u64),
+    /// What is here? Answered for a hello.
+    Inventory(oneshot::Sender<Vec<wire::HeldTask>>),
+    /// The link stands: tell what was not acknowledged.
+    Linked,
+}
+
+/// Owns the tasks.
+pub struct Keeper {
+    pids_limit: u32,
+    containerizer: ProcessContainerizer,
+    tasks: BTreeMap<u64, Kept>,
+    meter: mpsc::Sender<meter::Message>,
+    statuses: mpsc::Sender<wire::StatusUpdate>,
+    inbox: mpsc::WeakSender<Message>,
+}
+
+impl Keeper {
+    /// A keeper of what an earlier agent left in the state directory.
+    ///
+    /// # Errors
+    /// The state directory can't be read.
+    pub fn recover(
+        config: &Config,
+        containerizer: ProcessContainerizer,
+        meter: mpsc::Sender<meter::Message>,
+        statuses: mpsc::Sender<wire::StatusUpdate>,
+        inbox: mpsc::WeakSender<Message>,
+    ) -> Result<Self, ContainerError> {
+        let pids_limit = config.pids_limit;
+        let tasks = BTreeMap::new();
+        let mut keeper = Self { pids_limit, containerizer, tasks, meter, statuses, inbox };
+        keeper.take_over(config.recover)?;
+        Ok(keeper)
+    }
+
+    /// Serves until all senders of the inbox are gone.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+        for handle in self.tasks.keys().copied().collect::<Vec<_>>() {
+            self.watch(handle);
+        }
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.handle(message),
+                    None => return,
+                },
+                _ = tick.tick() => self.tell_again(TELL_AGAIN),
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Launch(launch) => self.launch(*launch),
+            Message::Kill(kill) => {
+                let reason = wire::Reason::try_from(kill.reason).unwrap_or_default();
+                self.kill(kill.handle, kill.grace_ms, reason, "");
+            }
+            Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
+            Message::Preempt(handle, why) => {
+                self.kill(handle, None, wire::Reason::Preempted, why);
+            }
+            Message::Ended(handle) => self.ended(handle),
+            Message::Inventory(answer) => {
+                let _ = answer.send(self.inventory());
+            }
+            Message::Linked => self.tell_again(Duration::ZERO),
+        }
+    }
+
+    fn launch(&mut self, launch: wire::Launch) {
+        let (handle, framework) = (launch.handle, launch.framework_id.clone());
+        if self.tasks.contains_key(&handle) {
+            return;
+        }
+        let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
+        let spec = match order::spec(launch, self.pids_limit) {
+            Ok(spec) => spec,
+            Err(fault) => {
+                let told = Told::failed(wire::Reason::LaunchFailed, fault.to_string());
+                return self.tell_unkept(handle, framework, &name, told);
+            }
+        };
+        match self.containerizer.launch(&spec) {
+            Ok(container) => {
+                info!(task = name, framework, container = spec.id, "started");
+                self.keep(handle, container, Told::running());
+            }
+            Err(fault) => {
+                error!(task = name, framework, "not started: {fault}");
+                let reason = match fault {
+                    ContainerError::StateDirFull { .. } => wire::Reason::StateDirectoryFull,
+                    _ => wire::Reason::LaunchFailed,
+                };
+                self.tell_unkept(handle, framework, &name, Told::failed(reason, fault.to_string()));
+            }
+        }
+    }
+
+    fn keep(&mut self, handle: u64, container: Container, told: Told) {
+        let Ok(order) = Order::of(container.spec()) else { return };
+        let mut kept = match Kept::open(container, order) {
+            Ok(kept) => kept,
+            Err(fault) => return error!("updates can't be kept: {fault}"),
+        };
+        kept.push(told);
+        self.measure(&kept);
+        self.tasks.insert(handle, kept);
+        self.watch(handle);
+        self.tell(handle);
+    }
+
+    /// Hands a container to the meter.
+    fn measure(&self, kept: &Kept) {
+        let spec: &ContainerSpec = kept.container.spec();
+        let metered = Metered {
+            handle: kept.order.handle,
+            class: spec.class,
+            cgroup: kept.container.cgroup().cloned(),
+            name: spec.task.clone(),
+        };
+        if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
+            warn!(task = spec.task, "is not measured: the meter does not keep up");
+        }
+    }
+
+    /// Sends [`Message::Ended`] when the supervisor of a task ends.
+    fn watch(&self, handle: u64) {
+        let Some(kept) = self.tasks.get(&handle) else { return };
+        let inbox = self.inbox.clone();
+        let pidfd = kept.container.supervisor().and_then(|supervisor| {
+            let pidfd = supervisor.pidfd().as_fd().try_clone_to_owned().ok()?;
+            // SAFETY: the descriptor is owned by what is made here, and stays open as long as it.
+            unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.ok()
+        });
+        tokio::spawn(async move {
+            if let Some(pidfd) = pidfd {
+                let _ = pidfd.readable().await;
+            }
+            if let Some(inbox) = inbox.upgrade() {
+                let _ = inbox.send(Message::Ended(handle)).await;
+            }
+        });
+    }
+
+    fn kill(&mut self, handle: u64, grace_ms: Option<u64>, reason: wire::Reason, why: &str) {
+        let Some(kept) = self.tasks.get_mut(&handle) else { return };
+        if kept.has_ended {
+            return;
+        }
+        info!(task = kept.container.spec().task, reason = reason.as_str_name(), "ends");
+        kept.note_kill(reason, why);
+        if let Err(fault) = kept.container.kill(grace_ms) {
+            error!("{fault}");
+        }
+    }
+
+    /// A supervisor has ended: reads how, clears the container up, tells.
+    fn ended(&mut self, handle: u64) {
+        let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        let _ = self.meter.try_send(meter::Message::Remove(handle));
+        let told = match kept.container.exit() {
+            Ok(Some(exit)) => Told::exit(&exit, kept.kill.as_ref()),
+            Ok(None) => Told::lost("its supervisor ended without a word"),
+            Err(fault) => Told::lost(&fault.to_string()),
+        };
+        if let Err(fault) = kept.container.cleanup() {
+            error!("{fault}");
+        }
+        info!(task = kept.container.spec().task, state = ?told.state(), "ended: {}", told.message);
+        kept.has_ended = true;
+        kept.push(told);
+        self.tell(handle);
+    }
+
+    /// Tells the oldest unacknowledged update of a task.
+    fn tell(&mut self, handle: u64) {
+        let Some(kept) = self.tasks.get_mut(&handle) else { return };
+        if let Some(status) = kept.next_to_tell() {
+            // A full queue is a link that is down: it is told again later.
+            let _ = self.statuses.try_send(status);
+        }
+    }
+
+    fn tell_again(&mut self, after: Duration) {
+        for kept in self.tasks.values_mut() {
+            kept.save_late();
+            if kept.is_due(after)
+                && let Some(status) = kept.next_to_tell()
+                && self.statuses.try_send(status).is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Tells of a task that never came to be; once, as there is nothing to remember it by.
+    fn tell_unkept(&self, handle: u64, framework: String, name: &str, told: Told) {
+        let status = wire::StatusUpdate {
+            handle,
+            framework_id: framework,
+            status: Some(told.status(name, Vec::new())),
+        };
+        let _ = self.statuses.try_send(status);
+    }
+
+    fn acknowledged(&mut self, acknowledged: &wire::AcknowledgeStatus) {
+        let Some(kept) = self.tasks.get_mut(&acknowledged.handle) else { return };
+        kept.acknowledge(&acknowledged.uuid);
+        if kept.has_ended && kept.is_all_told() {
+            if let Some(kept) = self.tasks.remove(&acknowledged.handle)
+                && let Err(fault) = kept.container.forget()
+            {
+                warn!("{fault}");
+            }
+        } else {
+            self.tell(acknowledged.handle);
+        }
+    }
+}

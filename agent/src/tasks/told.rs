@@ -1,0 +1,125 @@
+//! What is told of a task, in a form that is kept on disk.
+
+use crate::supervisor::{Exit, Outcome};
+use headroom_proto::v1 as wire;
+use serde::{Deserialize, Serialize};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// One status, without its uuid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    state: i32,
+    reason: i32,
+    /// For people.
+    pub message: String,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    timestamp_ms: u64,
+}
+
+/// Why a task was ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kill {
+    /// Number of a `headroom.v1.Reason`.
+    pub reason: i32,
+    /// For people.
+    pub why: String,
+}
+
+impl Told {
+    fn new(state: wire::TaskState, reason: wire::Reason, message: impl Into<String>) -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            state: state.into(),
+            reason: reason.into(),
+            message: message.into(),
+            exit_code: None,
+            signal: None,
+            timestamp_ms: since_1970.as_millis() as u64,
+        }
+    }
+
+    /// It runs.
+    #[must_use]
+    pub fn running() -> Self {
+        Self::new(wire::TaskState::Running, wire::Reason::Unspecified, "")
+    }
+
+    /// It could not be run, or ended badly.
+    #[must_use]
+    pub fn failed(reason: wire::Reason, message: impl Into<String>) -> Self {
+        Self::new(wire::TaskState::Failed, reason, message)
+    }
+
+    /// Nobody can tell how it ended.
+    #[must_use]
+    pub fn lost(message: &str) -> Self {
+        Self::new(wire::TaskState::Lost, wire::Reason::AgentRestarted, message)
+    }
+
+    /// How a container ended; `kill`: what was ordered, if anything.
+    #[must_use]
+    pub fn exit(exit: &Exit, kill: Option<&Kill>) -> Self {
+        let (exit_code, signal) = match exit.outcome {
+            Outcome::Exited(code) => (Some(code), None),
+            Outcome::Signaled(signal) => (None, Some(signal)),
+            Outcome::NotStarted(_) => (None, None),
+        };
+        let told = match &exit.outcome {
+            Outcome::NotStarted(reason) => Self::failed(
+                wire::Reason::LaunchFailed,
+                format!("it could not be started: {reason}"),
+            ),
+            _ if exit.oom => {
+                let peak = exit.usage.memory_peak_bytes.map_or(String::new(), |bytes| {
+                    format!("; it had {} MiB at its peak", bytes >> 20)
+                });
+                let message = format!("the kernel killed it for passing its memory limit{peak}");
+                Self::failed(wire::Reason::MemoryLimit, message)
+            }
+            _ if exit.kill_requested => Self::killed(exit, kill),
+            Outcome::Exited(0) => {
+                Self::new(wire::TaskState::Finished, wire::Reason::Unspecified, "")
+            }
+            Outcome::Exited(code) => {
+                Self::failed(wire::Reason::CommandFailed, format!("it exited with code {code}"))
+            }
+            Outcome::Signaled(signal) => {
+                Self::failed(wire::Reason::CommandFailed, format!("signal {signal} ended it"))
+            }
+        };
+        Self { exit_code, signal, ..told }
+    }
+
+    fn killed(exit: &Exit, kill: Option<&Kill>) -> Self {
+        let reason = kill
+            .and_then(|kill| wire::Reason::try_from(kill.reason).ok())
+            .unwrap_or(wire::Reason::KilledByFramework);
+        let why = kill.map_or("", |kill| kill.why.as_str());
+        let how = if exit.forced { "it did not end within its grace and was forced" } else { "" };
+        let message = [why, how].into_iter().filter(|part| !part.is_empty());
+        Self::new(wire::TaskState::Killed, reason, message.collect::<Vec<_>>().join("; "))
+    }
+
+    /// How far the task is.
+    #[must_use]
+    pub fn state(&self) -> wire::TaskState {
+        wire::TaskState::try_from(self.state).unwrap_or_default()
+    }
+
+    /// As the wire says it; an empty `uuid` wants no acknowledgement.
+    #[must_use]
+    pub fn status(&self, task: &str, uuid: Vec<u8>) -> wire::TaskStatus {
+        wire::TaskStatus {
+            task_id: task.to_owned(),
+            agent_id: String::new(),
+            state: self.state,
+            reason: self.reason,
+            message: self.message.clone(),
+            exit_code: self.exit_code,
+            signal: self.signal,
+            uuid,
+            timestamp_ms: self.timestamp_ms,
+        }
+    }
+}
