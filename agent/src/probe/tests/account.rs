@@ -2,28 +2,49 @@
 
 use std::{fs, path::Path, thread::sleep, time::Duration};
 
-use super::{CPU, CPUACCT, within};
+use super::{CPU, CPUACCT, UNIFIED, within};
 use crate::probe::{
     Probe, SchedCounters, SchedKey,
     workload::{Cgroup, Process},
 };
 
-/// One task's cgroups in the two controllers that account for CPU time.
+/// Where v2 says which controllers there are.
+const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.subtree_control";
+
+/// Whether the cpu controller is on v2 here, ready for our children.
+pub(crate) fn unified() -> bool {
+    fs::read_to_string(CONTROLLERS).is_ok_and(|list| list.split_whitespace().any(|c| c == "cpu"))
+}
+
+/// The hierarchy whose ids the program books by.
+pub(crate) fn cpu_root() -> &'static Path {
+    Path::new(if unified() { UNIFIED } else { CPU })
+}
+
+/// A cgroup inside another, with a cpu controller of its own.
+pub(crate) fn inside(outer: &Cgroup, name: &str) -> Cgroup {
+    if unified() {
+        fs::write(outer.path().join("cgroup.subtree_control"), "+cpu").unwrap();
+    }
+    Cgroup::create(&outer.path().join(name)).unwrap()
+}
+
+/// One task's cgroups where CPU time is accounted for: one directory on v2, two on v1.
 pub(crate) struct Container {
     pub(crate) cpu: Cgroup,
-    acct: Cgroup,
+    acct: Option<Cgroup>,
 }
 
 impl Container {
     pub(crate) fn create(name: &str) -> Self {
         let name = format!("headroom-test-{}-{name}", std::process::id());
-        let cpu = Cgroup::create(&Path::new(CPU).join(&name)).unwrap();
-        let acct = Cgroup::create(&Path::new(CPUACCT).join(&name)).unwrap();
+        let acct = (!unified()).then(|| Cgroup::create(&Path::new(CPUACCT).join(&name)).unwrap());
+        let cpu = Cgroup::create(&cpu_root().join(&name)).unwrap();
         Self { cpu, acct }
     }
 
-    pub(crate) fn cgroups(&self) -> [&Cgroup; 2] {
-        [&self.cpu, &self.acct]
+    pub(crate) fn cgroups(&self) -> Vec<&Cgroup> {
+        std::iter::once(&self.cpu).chain(&self.acct).collect()
     }
 
     pub(crate) fn key(&self) -> SchedKey {
@@ -31,7 +52,12 @@ impl Container {
     }
 
     pub(crate) fn usage_ns(&self) -> u64 {
-        number(&self.acct.path().join("cpuacct.usage"))
+        let Some(acct) = &self.acct else {
+            let text = fs::read_to_string(self.cpu.path().join("cpu.stat")).unwrap();
+            let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+            return usage.unwrap().parse::<u64>().unwrap() * 1_000;
+        };
+        number(&acct.path().join("cpuacct.usage"))
     }
 }
 

@@ -20,6 +20,10 @@ fn block_bytes_match_the_kernels_account() {
     if skip() {
         return;
     }
+    if !Path::new(BLKIO).exists() {
+        println!("skipped: needs the blkio controller on v1");
+        return;
+    }
     let name = format!("headroom-test-{}-block", std::process::id());
     let cgroup = Cgroup::create(&Path::new(BLKIO).join(&name)).unwrap();
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();

@@ -12,6 +12,7 @@ use super::{btf::KERNEL_BTF, *};
 
 const CPU: &str = "/sys/fs/cgroup/cpu";
 const CPUACCT: &str = "/sys/fs/cgroup/cpuacct";
+const UNIFIED: &str = "/sys/fs/cgroup";
 const BLKIO: &str = "/sys/fs/cgroup/blkio";
 
 /// Why the tests below cannot run here.
@@ -20,8 +21,8 @@ fn skip() -> bool {
         "needs root"
     } else if !Path::new(KERNEL_BTF).exists() {
         "this kernel has no BTF"
-    } else if ![CPU, CPUACCT, BLKIO].iter().all(|path| Path::new(path).exists()) {
-        "needs the cpu, cpuacct and blkio controllers on v1"
+    } else if !account::unified() && ![CPU, CPUACCT].iter().all(|path| Path::new(path).exists()) {
+        "needs the cpu controller, on v2 or on v1 with cpuacct"
     } else {
         return false;
     };
@@ -97,6 +98,20 @@ fn a_probe_that_measures_nothing_says_so() {
     assert_eq!(probe.rung(), Rung::E);
     assert!(probe.sched(&mut SchedKey::new(1)).is_none());
     assert!(probe.block(&mut BlockKey::new(1)).is_none());
+}
+
+#[test]
+fn a_probe_can_be_read_from_any_thread() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Probe>();
+}
+
+#[test]
+fn the_rung_follows_from_programs_and_cgroups() {
+    assert_eq!(Rung::of(true, CgroupLayout::Unified), Rung::B);
+    assert_eq!(Rung::of(true, CgroupLayout::Legacy), Rung::C);
+    assert_eq!(Rung::of(false, CgroupLayout::Unified), Rung::E);
+    assert_eq!(Rung::of(true, CgroupLayout::None), Rung::F);
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Run time, wait and displacement.
 
-use std::{path::Path, thread::sleep, time::Duration};
+use std::{thread::sleep, time::Duration};
 
 use super::{
-    CPU,
-    account::{Container, run_two_seconds},
+    account::{Container, cpu_root, inside, run_two_seconds},
     loaded,
     loads::{hog, nap},
     skip, within,
@@ -79,12 +78,11 @@ fn who_displaces_whom_is_told_by_the_parents() {
     if skip() {
         return;
     }
-    let name = |kind: &str| format!("{CPU}/headroom-test-{}-{kind}", std::process::id());
-    let guaranteed = Cgroup::create(Path::new(&name("guaranteed"))).unwrap();
-    let revocable = Cgroup::create(Path::new(&name("revocable"))).unwrap();
-    let [owner, sibling] =
-        ["owner", "sibling"].map(|n| Cgroup::create(&guaranteed.path().join(n)).unwrap());
-    let lent = Cgroup::create(&revocable.path().join("lent")).unwrap();
+    let name = |kind: &str| cpu_root().join(format!("headroom-test-{}-{kind}", std::process::id()));
+    let guaranteed = Cgroup::create(&name("guaranteed")).unwrap();
+    let revocable = Cgroup::create(&name("revocable")).unwrap();
+    let [owner, sibling] = ["owner", "sibling"].map(|name| inside(&guaranteed, name));
+    let lent = inside(&revocable, "lent");
     let probe = loaded(&ProbeConfig {
         guaranteed_parent_inode: Some(guaranteed.inode().unwrap()),
         revocable_parent_inode: Some(revocable.inode().unwrap()),
@@ -133,7 +131,7 @@ fn a_task_is_the_sum_of_its_cgroups_and_keeps_what_the_gone_ones_used() {
     let mut last = 0;
     for round in 0..5 {
         // A css id that is free again is taken by the next: every round re-uses the row.
-        let inner = Cgroup::create(&outer.cpu.path().join("inner")).unwrap();
+        let inner = inside(&outer.cpu, "inner");
         let inode = inner.inode().unwrap();
         assert!(key.add(inode));
         let worker = hog(&[&inner], None).unwrap();
