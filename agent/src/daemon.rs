@@ -3,7 +3,7 @@
 //! Tasks outlive it: stopping the agent ends no task.
 
 use crate::{
-    cgroup::{Hierarchy, Mode, Tree},
+    cgroup::{Class, Hierarchy, Mode, Tree},
     checkpoint::CheckpointError,
     config::{Config, Switch},
     containers::{ContainerError, ProcessContainerizer},
@@ -67,6 +67,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let _lock = lock(&config)?;
     let identity = Identity::load(&config.state_dir)?;
     let tree = make_tree(&config);
+    let own = tree.clone();
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
     let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?;
@@ -101,9 +102,21 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     };
     tokio::select! {
         () = link.run() => {}
-        () = stop => info!("stops; tasks run on"),
+        () = stop => leave(own.as_ref()),
     }
     Ok(())
+}
+
+/// Leaves the cgroups to tasks that run on, and removes them when there is none.
+fn leave(tree: Option<&Tree>) {
+    let remain = |class| tree.and_then(|tree| tree.ids(class).ok()).unwrap_or_default().len();
+    let running = remain(Class::Guaranteed) + remain(Class::Revocable);
+    info!(running, "stops; tasks run on");
+    if let Some(tree) = tree.filter(|_| running == 0)
+        && let Err(fault) = tree.remove()
+    {
+        warn!("the agent's cgroups stay: {fault}");
+    }
 }
 
 fn lock(config: &Config) -> Result<Flock<File>, DaemonError> {

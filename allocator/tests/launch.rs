@@ -7,6 +7,7 @@ use headroom_proto::v1::{
     self, TaskState, agent_message::Message as Said, allocator_message::Message as Order,
     event::Event,
 };
+use std::time::{Duration, Instant};
 use support::{Server, hello, info, task};
 use tonic::Code;
 
@@ -207,5 +208,25 @@ async fn a_newer_stream_ends_the_older() {
     let cluster = server.cluster().await;
     assert!(cluster.frameworks[0].connected && cluster.agents[0].connected, "{cluster:#?}");
     drop(newer);
+    server.running.stop().await.unwrap();
+}
+
+/// With Nagle's algorithm on the server's side an order waits 40 ms for the one before it.
+#[tokio::test]
+async fn orders_are_sent_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    let mut framework = server.framework(info("f")).await.unwrap();
+    let mut took = Vec::new();
+    for round in 0..15 {
+        let asked = Instant::now();
+        let reconcile =
+            v1::ReconcileRequest { caller: framework.caller(), task_ids: vec![round.to_string()] };
+        framework.client.reconcile(reconcile).await.unwrap();
+        framework.update().await;
+        took.push(asked.elapsed());
+    }
+    took.sort_unstable();
+    assert!(took[7] < Duration::from_millis(35), "the median of {took:?}");
     server.running.stop().await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! Headroom's chores: `cargo xtask <chore>`. Each lives in its file; this one only dispatches.
 
 mod build_ebpf;
+mod demo;
 mod prebuilt;
 mod setup;
 mod strip;
@@ -25,6 +26,11 @@ enum Chore {
     Setup(setup::Arguments),
     /// Build the kernel programs and write agent-ebpf/prebuilt.
     BuildEbpf(build_ebpf::Arguments),
+    /// Show lending and reclaim on this machine, with figures: the first thing to run.
+    Demo(demo::Arguments),
+    /// The service of the demo (it starts it itself).
+    #[command(hide = true)]
+    DemoService(demo::ServiceArguments),
     /// Fail if the committed kernel programs are older than their sources.
     CheckEbpf,
     /// Run all tests; says what is skipped here, and why.
@@ -35,6 +41,8 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Setup(arguments) => setup::run(&arguments),
         Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+        Chore::Demo(arguments) => demo::run(&arguments),
+        Chore::DemoService(arguments) => demo::run_service(&arguments),
         Chore::CheckEbpf => prebuilt::check(),
         Chore::Test(arguments) => test::run(&arguments),
     }

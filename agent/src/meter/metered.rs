@@ -22,6 +22,7 @@ pub struct Metered {
 /// What was last seen of a task.
 pub(super) struct Meters {
     pub(super) handle: u64,
+    pub(super) name: String,
     pub(super) class: Class,
     pub(super) since: Time,
     pub(super) sched: Option<SchedKey>,
@@ -38,6 +39,7 @@ impl Meters {
     pub(super) fn new(task: &Metered, since: Time, forecast: WindowPeak) -> Self {
         Self {
             handle: task.handle,
+            name: task.name.clone(),
             class: task.class,
             since,
             sched: None,

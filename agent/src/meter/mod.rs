@@ -15,7 +15,7 @@ use crate::{
     cgroup::{Class, Tree},
     config::{Config, FileReader, Switch},
     files::{Choice, NodeFiles, Reader, TaskFiles, TaskSampler},
-    probe::Probe,
+    probe::{Displacer, Probe},
     tasks,
 };
 use headroom_core::{
@@ -205,9 +205,33 @@ impl Meter {
 
     fn remove(&mut self, handle: u64) {
         if let Some(at) = self.meters.iter().position(|task| task.handle == handle) {
-            self.meters.swap_remove(at);
+            let mut task = self.meters.swap_remove(at);
             self.files.swap_remove(at).close(&mut self.reader);
+            self.tell_waits(&mut task);
         }
+    }
+
+    /// A task's scheduling over its whole life, for the log.
+    fn tell_waits(&self, task: &mut Meters) {
+        let Some(sched) = task.sched.as_mut().and_then(|key| self.probe.sched(key)) else { return };
+        let millis = |ns: u64| ns as f64 / 1e6;
+        let quantile = |p: f64| sched.wait_histogram.quantile_ns(p).map(millis);
+        info!(
+            target: "headroom::waits",
+            task = task.name,
+            run_ms = millis(sched.run_ns),
+            wait_ms = millis(sched.wait_ns),
+            wait_ms_p50 = quantile(0.5),
+            wait_ms_p99 = quantile(0.99),
+            wait_ms_p999 = quantile(0.999),
+            switches = sched.switches,
+            involuntary = sched.involuntary,
+            displaced_by_own = sched.displaced_by[Displacer::Same as usize],
+            displaced_by_guaranteed = sched.displaced_by[Displacer::Guaranteed as usize],
+            displaced_by_lent = sched.displaced_by[Displacer::Revocable as usize],
+            displaced_by_system = sched.displaced_by[Displacer::System as usize],
+            "scheduling over its life"
+        );
     }
 }
 
