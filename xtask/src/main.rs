@@ -1,5 +1,6 @@
 //! Headroom's chores: `cargo xtask <chore>`. Each lives in its file; this one only dispatches.
 
+mod bench;
 mod build_ebpf;
 mod prebuilt;
 mod setup;
@@ -23,6 +24,8 @@ enum Chore {
     Setup(setup::Arguments),
     /// Build the kernel programs and write agent-ebpf/prebuilt.
     BuildEbpf(build_ebpf::Arguments),
+    /// Measure: latency of offers, cost of a context switch, the agent's CPU and memory.
+    Bench(bench::Arguments),
     /// Fail if the committed kernel programs are older than their sources.
     CheckEbpf,
 }
@@ -31,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Setup(arguments) => setup::run(&arguments),
         Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::CheckEbpf => prebuilt::check(),
     }
 }
