@@ -34,6 +34,9 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) struct Piece {
     pub(crate) data: Vec<u8>,
+    /// There was no more when it was read. The allocator holds an empty answer back for a while in
+    /// the hope of more, so that the end of a busy file is not known from an empty piece.
+    pub(crate) caught_up: bool,
     pub(crate) ended: bool,
 }
 
@@ -72,7 +75,8 @@ impl LogReader {
         let next = answer.next_offset.max(self.offset);
         let data = if next > self.offset { answer.data } else { Vec::new() };
         self.offset = next;
-        Ok(Piece { data, ended: answer.ended })
+        let caught_up = data.len() < PIECE_BYTES as usize;
+        Ok(Piece { data, caught_up, ended: answer.ended })
     }
 }
 

@@ -58,8 +58,8 @@ pub(crate) async fn logs(args: &LogsArgs, client: &Client, output: Output) -> Re
             Err(e) => return Err(client.failure("cannot read it", &e, Subject::Task(&args.task))),
         };
         quiet = Quiet::default();
-        let Piece { data, ended } = piece;
-        let caught_up = data.is_empty();
+        let Piece { data, caught_up, ended } = piece;
+        let idle = data.is_empty();
         match &mut tail {
             Some(lines) => lines.push(&data),
             None => write(&mut sink, &data)?,
@@ -72,7 +72,7 @@ pub(crate) async fn logs(args: &LogsArgs, client: &Client, output: Output) -> Re
         if ended || (caught_up && !args.follow) {
             return sink.finish().map_err(write_failure);
         }
-        if caught_up {
+        if idle {
             tokio::time::sleep(POLL).await;
         }
     }

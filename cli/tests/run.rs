@@ -235,6 +235,20 @@ async fn detached_it_returns_and_the_framework_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn logs_of_a_busy_task_come_to_an_end() {
+    let house = House::open(Mischief::default()).await;
+    let busy = "echo begin; while :; do echo y; sleep 0.01; done";
+    let child = house.start(&["run", "--name", "b", "--", "sh", "-c", busy]);
+    house.called("acknowledge").await;
+    let logs = house.run(&["logs", "b"]).await;
+    assert!(logs.code == Some(0) && logs.stdout.starts_with("begin\n"), "{}", logs.stderr);
+    let tail = house.run(&["logs", "-n", "1", "b"]).await;
+    assert!(tail.code == Some(0) && tail.stdout.lines().count() <= 1, "{}", tail.stdout);
+    signal(&child, Signal::SIGINT);
+    end(child).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exit_codes_of_the_other_commands() {
     let house = House::open(Mischief::default()).await;
     for (line, code, said) in [

@@ -37,7 +37,8 @@ impl State {
 
 impl Machine {
     /// The frameworks that an offer could be of use to, the most entitled first.
-    pub(crate) fn hungry_in_order(&self) -> Vec<FrameworkId> {
+    #[must_use]
+    pub fn hungry_in_order(&self) -> Vec<FrameworkId> {
         let mut places: Vec<_> = self.hungry.iter().map(|id| self.state.place(*id)).collect();
         places.sort_unstable();
         places.into_iter().map(|(_, _, id)| id).collect()

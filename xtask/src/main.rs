@@ -1,5 +1,6 @@
 //! Headroom's chores: `cargo xtask <chore>`. Each lives in its file; this one only dispatches.
 
+mod bench;
 mod build_ebpf;
 mod demo;
 mod prebuilt;
@@ -31,6 +32,8 @@ enum Chore {
     /// The service of the demo (it starts it itself).
     #[command(hide = true)]
     DemoService(demo::ServiceArguments),
+    /// Measure: latency of offers, cost of a context switch, the agent's CPU and memory.
+    Bench(bench::Arguments),
     /// Fail if the committed kernel programs are older than their sources.
     CheckEbpf,
     /// Run all tests; says what is skipped here, and why.
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Chore::BuildEbpf(arguments) => build_ebpf::run(&arguments),
         Chore::Demo(arguments) => demo::run(&arguments),
         Chore::DemoService(arguments) => demo::run_service(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::CheckEbpf => prebuilt::check(),
         Chore::Test(arguments) => test::run(&arguments),
     }

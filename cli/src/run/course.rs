@@ -36,6 +36,8 @@ pub(crate) struct Course<'a> {
     /// The allocator took the launch; else it may never have heard of it.
     pub(super) launch_taken: bool,
     pub(super) placements: u32,
+    /// The newest update that was told.
+    pub(super) told: Vec<u8>,
     /// How often we were asked to end.
     pub(super) stops: u32,
     pub(super) followers: Option<Followers>,
@@ -64,6 +66,7 @@ impl<'a> Course<'a> {
             launched: false,
             launch_taken: false,
             placements: 0,
+            told: Vec::new(),
             stops: 0,
             followers: None,
             unwritable: None,
@@ -193,7 +196,11 @@ impl<'a> Course<'a> {
 
     async fn update(&mut self, status: &TaskStatus) -> Result<Option<Ending>, Trouble> {
         if status.task_id == self.plan.task_id {
-            self.teller.state(status);
+            // An update is sent again until it is acknowledged.
+            if status.uuid.is_empty() || status.uuid != self.told {
+                self.teller.state(status);
+                self.told.clone_from(&status.uuid);
+            }
             // Before the acknowledgement, which lets the agent forget the task.
             if has_output(status) && !self.detach && self.followers.is_none() {
                 self.followers = Some(self.follow());

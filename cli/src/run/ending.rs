@@ -46,10 +46,13 @@ pub(crate) fn of(status: &TaskStatus, we_asked: bool) -> Ending {
     let state = TaskState::try_from(status.state).unwrap_or_default();
     let reason = Reason::try_from(status.reason).unwrap_or_default();
     if reason == Reason::MemoryLimit {
-        let message = "ended by the kernel: it passed its memory limit".to_string();
+        let message = match status.message.as_str() {
+            "" => "the kernel killed it for passing its memory limit",
+            message => message,
+        };
         return Ending {
             hint: Some("ask for more with --memory, or allow more with --limit-memory"),
-            ..Ending::said(exit::OUT_OF_MEMORY, with_detail(message, status))
+            ..Ending::said(exit::OUT_OF_MEMORY, format!("out of memory: {message}"))
         };
     }
     match (state, status.exit_code, status.signal) {
@@ -138,7 +141,7 @@ mod tests {
         oom.reason = Reason::MemoryLimit as i32;
         let ending = of(&oom, false);
         assert_eq!(ending.code, 137);
-        assert!(ending.message.expect("said").contains("memory limit"));
+        assert!(ending.message.expect("said").contains("out of memory"));
         assert!(ending.hint.expect("a hint").contains("--memory"));
     }
 

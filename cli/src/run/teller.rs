@@ -72,7 +72,8 @@ impl Teller {
         let fields = json!({
             "summary": answer.summary, "impossible": answer.impossible, "hints": answer.hints,
         });
-        let mut text = format!("waiting: {}", answer.summary);
+        let word = if answer.impossible { "" } else { "waiting: " };
+        let mut text = format!("{word}{}", answer.summary);
         for hint in &answer.hints {
             text += &format!("\nheadroom:   {hint}");
         }

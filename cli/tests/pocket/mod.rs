@@ -309,6 +309,8 @@ impl Operator for Pocket {
         request: Request<ReadLogRequest>,
     ) -> Result<Response<ReadLogResponse>, Status> {
         let request = request.into_inner();
+        // As the allocator does: an answer is held back until there is something in it.
+        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
         let ended = match self.state().tasks.get(&request.task_id) {
             None => return Err(Status::not_found("no such task")),
             Some(task) => !matches!(task.state, TaskState::Running),
@@ -316,8 +318,7 @@ impl Operator for Pocket {
         let path = self.directory.join(format!("{}.{}", request.task_id, request.file));
         let all = std::fs::read(path).map_err(|e| Status::not_found(e.to_string()))?;
         let from = usize::try_from(request.offset).expect("small").min(all.len());
-        // Small pieces, so that several are needed.
-        let to = all.len().min(from + if all.len() > 1000 { 65_536 } else { 7 });
+        let to = all.len().min(from + request.max_bytes as usize);
         let (data, ended) = (all[from..to].to_vec(), ended && to == all.len());
         Ok(Response::new(ReadLogResponse { data, next_offset: to as u64, ended }))
     }
