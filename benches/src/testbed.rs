@@ -112,7 +112,7 @@ impl Testbed {
     fn cgroups(&self) -> Vec<PathBuf> {
         let here = PathBuf::from(CGROUPS);
         let mounts = fs::read_dir(&here).into_iter().flatten().flatten().map(|entry| entry.path());
-        let roots = std::iter::once(here.clone()).chain(mounts);
+        let roots = std::iter::once(here).chain(mounts);
         let roots = roots.map(|mount| mount.join(&self.cgroup_parent));
         // Joint mounts have a second name (cpu -> cpu,cpuacct).
         let real = roots.filter_map(|root| root.canonicalize().ok());
