@@ -12,6 +12,7 @@ use headroom_allocator::config::Overrides;
 use headroom_allocator::log::{self, LogFormat};
 use headroom_allocator::server;
 use nix::unistd::geteuid;
+use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -64,6 +65,13 @@ pub(crate) struct UpArgs {
     log_level: Option<String>,
 }
 
+/// Said once it serves.
+#[derive(Serialize)]
+struct Serving {
+    address: String,
+    state_dir: PathBuf,
+}
+
 pub(crate) async fn up(args: &UpArgs, output: Output) -> Result<(), Failure> {
     let state = args.state_dir.clone().unwrap_or_else(default_state_dir);
     let config = allocator_config(args, state.join("allocator"))?;
@@ -72,11 +80,14 @@ pub(crate) async fn up(args: &UpArgs, output: Output) -> Result<(), Failure> {
     let (mut signals, _impatience) = Signals::listen()?;
     let running = server::start(&config).await.map_err(start)?;
     agent.allocator = format!("http://{}", running.address);
-    output.line(&format!(
-        "headroom serves on {}; state in {}; Ctrl-C stops it, tasks run on",
-        agent.allocator,
-        state.display()
-    ))?;
+    let serving = Serving { address: agent.allocator.clone(), state_dir: state };
+    output.either(&serving, || {
+        format!(
+            "headroom serves on {}; state in {}; Ctrl-C stops it, tasks run on",
+            serving.address,
+            serving.state_dir.display()
+        )
+    })?;
     let (ended, stop) = tokio::sync::oneshot::channel::<()>();
     let mut agent = tokio::spawn(daemon::run(agent, async { drop(stop.await) }));
     let mut fault = None;

@@ -5,6 +5,8 @@ mod demo;
 mod prebuilt;
 mod setup;
 mod strip;
+mod test;
+mod test_skips;
 mod toolchain;
 mod workspace;
 
@@ -31,6 +33,8 @@ enum Chore {
     DemoService(demo::ServiceArguments),
     /// Fail if the committed kernel programs are older than their sources.
     CheckEbpf,
+    /// Run all tests; says what is skipped here, and why.
+    Test(test::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,5 +44,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo(arguments) => demo::run(&arguments),
         Chore::DemoService(arguments) => demo::run_service(&arguments),
         Chore::CheckEbpf => prebuilt::check(),
+        Chore::Test(arguments) => test::run(&arguments),
     }
 }

@@ -19,15 +19,15 @@ const MAX_TYPES: usize = 1 << 20;
 /// Typedefs and qualifiers between a member and its struct, and unnamed structs in one another.
 const MAX_DEPTH: u32 = 16;
 
-const MAGIC: u16 = 0xeb9f;
-const HEADER_BYTES: usize = 24;
+pub(crate) const MAGIC: u16 = 0xeb9f;
+pub(crate) const HEADER_BYTES: usize = 24;
 const TYPE_BYTES: usize = 12;
 const MEMBER_BYTES: usize = 12;
 
 const KIND_PTR: u32 = 2;
-const KIND_STRUCT: u32 = 4;
-const KIND_UNION: u32 = 5;
-const KIND_TYPEDEF: u32 = 8;
+pub(crate) const KIND_STRUCT: u32 = 4;
+pub(crate) const KIND_UNION: u32 = 5;
+pub(crate) const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
@@ -89,7 +89,8 @@ impl KernelBtf {
         Self::parse(bytes)
     }
 
-    fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
+    /// Reads types from a file's bytes.
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
         let word = |at| read_u32(&bytes, at);
         let magic = word(0)? & 0xffff;
         let header = word(4)? as usize;
@@ -275,115 +276,4 @@ fn tail_bytes(info: &Type) -> Option<usize> {
         2 | 7..=12 | 16 | 18 => 0,
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Builds a small BTF file.
-    #[derive(Default)]
-    struct Builder {
-        types: Vec<u8>,
-        strings: Vec<u8>,
-    }
-
-    impl Builder {
-        fn name(&mut self, name: &str) -> u32 {
-            if self.strings.is_empty() {
-                self.strings.push(0);
-            }
-            if name.is_empty() {
-                return 0;
-            }
-            let at = self.strings.len() as u32;
-            self.strings.extend_from_slice(name.as_bytes());
-            self.strings.push(0);
-            at
-        }
-
-        fn push(&mut self, words: &[u32]) {
-            for word in words {
-                self.types.extend_from_slice(&word.to_ne_bytes());
-            }
-        }
-
-        fn composite(&mut self, kind: u32, name: &str, members: &[(&str, u32, u32)]) {
-            let name = self.name(name);
-            self.push(&[name, (kind << 24) | members.len() as u32, 64]);
-            for (member, target, bits) in members {
-                let member = self.name(member);
-                self.push(&[member, *target, *bits]);
-            }
-        }
-
-        fn finish(self) -> Vec<u8> {
-            let mut bytes = Vec::new();
-            for word in [
-                u32::from(MAGIC) | (1 << 16),
-                HEADER_BYTES as u32,
-                0,
-                self.types.len() as u32,
-                self.types.len() as u32,
-                self.strings.len() as u32,
-            ] {
-                bytes.extend_from_slice(&word.to_ne_bytes());
-            }
-            bytes.extend(self.types);
-            bytes.extend(self.strings);
-            bytes
-        }
-    }
-
-    /// 1: int, 2: union { a, b }, 3: typedef of 4, 4: struct inner, 5: struct outer
-    fn sample() -> Builder {
-        let mut builder = Builder::default();
-        let int = builder.name("int");
-        builder.push(&[int, 1 << 24, 4, 32]);
-        builder.composite(KIND_UNION, "", &[("a", 1, 0), ("b", 1, 0)]);
-        let alias = builder.name("inner_t");
-        builder.push(&[alias, KIND_TYPEDEF << 24, 4]);
-        builder.composite(KIND_STRUCT, "inner", &[("x", 1, 0), ("y", 1, 32)]);
-        builder.composite(
-            KIND_STRUCT,
-            "outer",
-            &[("first", 1, 0), ("", 2, 64), ("embedded", 3, 128), ("odd", 1, 195)],
-        );
-        builder
-    }
-
-    #[test]
-    fn finds_plain_unnamed_and_embedded_fields() {
-        let btf = KernelBtf::parse(sample().finish()).unwrap();
-        assert_eq!(btf.offset("outer.first").unwrap(), 0);
-        assert_eq!(btf.offset("outer.b").unwrap(), 8);
-        assert_eq!(btf.offset("outer.embedded.y").unwrap(), 20);
-        assert_eq!(btf.first_offset(&["outer.gone", "outer.embedded"]).unwrap(), 16);
-    }
-
-    #[test]
-    fn names_what_is_missing() {
-        let btf = KernelBtf::parse(sample().finish()).unwrap();
-        let error = btf.offset("outer.embedded.z").unwrap_err();
-        assert_eq!(error.to_string(), "this kernel has no field outer.embedded.z");
-        assert!(matches!(btf.offset("outer.odd"), Err(BtfError::Missing { .. })));
-    }
-
-    #[test]
-    fn refuses_two_structs_that_disagree_and_takes_two_that_agree() {
-        let mut builder = sample();
-        builder.composite(KIND_STRUCT, "outer", &[("first", 1, 0), ("embedded", 3, 256)]);
-        let btf = KernelBtf::parse(builder.finish()).unwrap();
-        assert!(matches!(btf.offset("outer.embedded.y"), Err(BtfError::Ambiguous { .. })));
-        assert_eq!(btf.offset("outer.first").unwrap(), 0);
-    }
-
-    #[test]
-    fn refuses_damage() {
-        let whole = sample().finish();
-        assert!(matches!(KernelBtf::parse(Vec::new()), Err(BtfError::Damaged { .. })));
-        for length in 0..whole.len() {
-            assert!(KernelBtf::parse(whole[..length].to_vec()).is_err(), "cut at {length}");
-        }
-    }
 }

@@ -67,11 +67,11 @@ impl<C: Counters> CgroupKey<C> {
     ) -> C {
         let mut total = self.retired.clone();
         for member in &mut self.members {
-            if member.slot == 0 {
-                if let Some((slot, identity)) = find(ids, member.inode) {
-                    member.slot = slot;
-                    member.serial = identity.serial;
-                }
+            if member.slot == 0
+                && let Some((slot, identity)) = find(ids, member.inode)
+            {
+                member.slot = slot;
+                member.serial = identity.serial;
             }
             if member.slot != 0 {
                 let owner = ids.copy(member.slot as usize);

@@ -95,6 +95,7 @@ pub struct Probe {
 impl Probe {
     /// Loads what this kernel takes. It never fails: what is missing is told by [`Self::absences`].
     pub fn load(config: &ProbeConfig) -> Self {
+        return_freed_memory();
         let mut probe = Self {
             sched: None,
             block: None,
@@ -106,7 +107,7 @@ impl Probe {
         if let Some(settings) = settings {
             probe.start(&settings);
         }
-        release_freed_memory();
+        trim_memory();
         probe
     }
 
@@ -275,8 +276,22 @@ fn task_rows() -> u32 {
     limit.unwrap_or(MAX_TASK_ROWS).clamp(1, MAX_TASK_ROWS).next_power_of_two()
 }
 
-/// Gives back what reading the kernel's types has used: megabytes that would stay with the process.
-fn release_freed_memory() {
+/// Below this the allocator keeps what was freed; its own default, which it would raise.
+#[cfg(target_env = "gnu")]
+const KEPT_FREE_BYTES: libc::c_int = 128 << 10;
+
+/// Has the allocator return what is freed to the kernel. After one large allocation it would stop to, and the
+/// kernel's types, read once, would stay with the process as 10 MB of nothing.
+fn return_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number inside the allocator.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_FREE_BYTES);
+    }
+}
+
+/// Returns what is free between pieces in use.
+fn trim_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: has no preconditions.
     unsafe {

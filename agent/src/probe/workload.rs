@@ -4,7 +4,6 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     os::fd::{AsRawFd, OwnedFd},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     thread::sleep,
     time::Duration,
@@ -14,7 +13,7 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     sys::{
         signal::{Signal, kill},
-        wait::{WaitPidFlag, waitpid},
+        wait::waitpid,
     },
     unistd::{ForkResult, Pid, fork, pipe},
 };
@@ -25,7 +24,7 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 
 /// A cgroup directory that is removed with this.
 pub(crate) struct Cgroup {
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Cgroup {
@@ -34,14 +33,6 @@ impl Cgroup {
             io::Error::new(error.kind(), format!("cgroup {}: {error}", path.display()))
         })?;
         Ok(Self { path: path.to_path_buf() })
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn inode(&self) -> io::Result<u64> {
-        Ok(fs::metadata(&self.path)?.ino())
     }
 
     /// The file through which a process enters.
@@ -63,11 +54,13 @@ impl Drop for Cgroup {
 
 /// A process of ours, killed with this.
 pub(crate) struct Process {
-    pid: Pid,
+    pub(super) pid: Pid,
+    /// Waited for already.
+    pub(super) ended: bool,
 }
 
 impl Process {
-    /// Starts a process that enters the cgroups, stays on one CPU if told, and then runs `body` for ever.
+    /// Starts a process that enters the cgroups, stays on one CPU if told, and then runs `body`.
     ///
     /// # Safety
     /// `body` runs in a forked child of a process that may have other threads: it must do system calls only.
@@ -83,8 +76,11 @@ impl Process {
         }
         // SAFETY: the child does nothing but system calls, as the caller promised.
         match unsafe { fork()? } {
-            ForkResult::Parent { child } => Ok(Self { pid: child }),
+            ForkResult::Parent { child } => Ok(Self { pid: child, ended: false }),
             ForkResult::Child => {
+                // It must not outlive us, whatever becomes of us.
+                // SAFETY: a plain call.
+                unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
                 let entered = entrances.iter().all(|file| write_byte(file, b'0'));
                 let pinned = cpu.is_none() || sched_setaffinity(Pid::from_raw(0), &set).is_ok();
                 if entered && pinned {
@@ -95,43 +91,16 @@ impl Process {
             }
         }
     }
-
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// Stops it, and waits until it is off the CPU: then all it did is booked.
-    pub(crate) fn stop(&self) -> io::Result<()> {
-        kill(self.pid, Signal::SIGSTOP)?;
-        waitpid(self.pid, Some(WaitPidFlag::WUNTRACED))?;
-        // The parent is told just before the last switch.
-        sleep(Duration::from_millis(5));
-        Ok(())
-    }
-
-    pub(crate) fn go_on(&self) -> io::Result<()> {
-        Ok(kill(self.pid, Signal::SIGCONT)?)
-    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         // Our own child, not yet waited for: the id cannot be another's.
         let _ = kill(self.pid, Signal::SIGKILL);
         let _ = waitpid(self.pid, None);
-    }
-}
-
-/// Uses a CPU without end.
-pub(crate) fn hog(cgroups: &[&Cgroup], cpu: Option<usize>) -> io::Result<Process> {
-    // SAFETY: the body computes only.
-    unsafe {
-        Process::start(cgroups, cpu, || {
-            let mut turns = 0u64;
-            loop {
-                turns = std::hint::black_box(turns.wrapping_add(1));
-            }
-        })
     }
 }
 

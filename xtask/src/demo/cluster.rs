@@ -47,7 +47,7 @@ impl Cluster {
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let log = File::create(dir.join("log.json"))?;
         let mut up = Command::new(headroom)
-            .args(["up", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .args(["up", "--json", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .args(["--cgroup-parent", &parent, "--state-dir"])
             .arg(dir.join("state"))
             .args(FORECAST)
@@ -63,8 +63,8 @@ impl Cluster {
         if let Some(stdout) = up.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
-        let address = line.split_whitespace().find(|word| word.starts_with("http://"));
-        let address = address.map(str::to_owned).unwrap_or_default();
+        let said: Value = serde_json::from_str(&line).unwrap_or_default();
+        let address = said["address"].as_str().unwrap_or_default().to_owned();
         let cluster = Self { headroom: headroom.to_owned(), up, address, parent, dir };
         if cluster.address.is_empty() {
             bail!("headroom up did not start:\n{}", cluster.last_of_log());
@@ -96,6 +96,13 @@ impl Cluster {
             bail!("headroom {}: {said}", arguments.join(" "));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Why a task waits, for a person.
+    pub(super) fn why(&self, task: &str) -> String {
+        let said = self.command(&["why", task]).output().map(|output| output.stdout);
+        let node = self.ask(&["status"]).unwrap_or_default();
+        format!("{}\n{node}", String::from_utf8_lossy(&said.unwrap_or_default()))
     }
 
     fn ask_json(&self, arguments: &[&str]) -> anyhow::Result<Value> {

@@ -195,7 +195,7 @@ fn start_batch(cluster: &Cluster, cpus: usize) -> anyhow::Result<(Child, Units)>
     });
     let output = batch.stdout.take().context("the batch job has no output")?;
     if let Err(fault) = placed {
-        let why = cluster.ask(&["why", BATCH]).unwrap_or_else(|said| said.to_string());
+        let why = cluster.why(BATCH);
         terminate(&mut batch);
         bail!("{fault}: nothing could be lent. Is the machine busy with other work?\n{why}");
     }

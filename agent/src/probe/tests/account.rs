@@ -1,64 +1,72 @@
-//! The programs on this kernel, against the kernel's own accounts. They need root and BTF.
+//! Figures of a container from both sides: ours, and the kernel's files.
 
 use std::{fs, path::Path, thread::sleep, time::Duration};
 
-use super::{
-    workload::{Cgroup, Process, hog, ping_pong},
-    *,
+use super::{CPU, CPUACCT, UNIFIED, within};
+use crate::probe::{
+    Probe, SchedCounters, SchedKey,
+    workload::{Cgroup, Process},
 };
 
-const CPU: &str = "/sys/fs/cgroup/cpu";
-const CPUACCT: &str = "/sys/fs/cgroup/cpuacct";
-const BLKIO: &str = "/sys/fs/cgroup/blkio";
+/// Where v2 says which controllers there are.
+const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 
-/// Why the tests below cannot run here.
-fn skip() -> bool {
-    let reason = if !nix::unistd::geteuid().is_root() {
-        "needs root"
-    } else if !Path::new(KERNEL_BTF).exists() {
-        "this kernel has no BTF"
-    } else if ![CPU, CPUACCT, BLKIO].iter().all(|path| Path::new(path).exists()) {
-        "needs the cpu, cpuacct and blkio controllers on v1"
-    } else {
-        return false;
-    };
-    println!("skipped: {reason}");
-    true
+/// Whether the cpu controller is on v2 here, ready for our children.
+pub(crate) fn unified() -> bool {
+    fs::read_to_string(CONTROLLERS).is_ok_and(|list| list.split_whitespace().any(|c| c == "cpu"))
 }
 
-/// One task's cgroups in the two controllers that account for CPU time.
-struct Container {
-    cpu: Cgroup,
-    acct: Cgroup,
+/// The hierarchy whose ids the program books by.
+pub(crate) fn cpu_root() -> &'static Path {
+    Path::new(if unified() { UNIFIED } else { CPU })
+}
+
+/// A cgroup inside another, with a cpu controller of its own.
+pub(crate) fn inside(outer: &Cgroup, name: &str) -> Cgroup {
+    if unified() {
+        fs::write(outer.path().join("cgroup.subtree_control"), "+cpu").unwrap();
+    }
+    Cgroup::create(&outer.path().join(name)).unwrap()
+}
+
+/// One task's cgroups where CPU time is accounted for: one directory on v2, two on v1.
+pub(crate) struct Container {
+    pub(crate) cpu: Cgroup,
+    acct: Option<Cgroup>,
 }
 
 impl Container {
-    fn create(name: &str) -> Self {
+    pub(crate) fn create(name: &str) -> Self {
         let name = format!("headroom-test-{}-{name}", std::process::id());
-        let cpu = Cgroup::create(&Path::new(CPU).join(&name)).unwrap();
-        let acct = Cgroup::create(&Path::new(CPUACCT).join(&name)).unwrap();
+        let acct = (!unified()).then(|| Cgroup::create(&Path::new(CPUACCT).join(&name)).unwrap());
+        let cpu = Cgroup::create(&cpu_root().join(&name)).unwrap();
         Self { cpu, acct }
     }
 
-    fn cgroups(&self) -> [&Cgroup; 2] {
-        [&self.cpu, &self.acct]
+    pub(crate) fn cgroups(&self) -> Vec<&Cgroup> {
+        std::iter::once(&self.cpu).chain(&self.acct).collect()
     }
 
-    fn key(&self) -> SchedKey {
+    pub(crate) fn key(&self) -> SchedKey {
         SchedKey::new(self.cpu.inode().unwrap())
     }
 
-    fn usage_ns(&self) -> u64 {
-        number(&self.acct.path().join("cpuacct.usage"))
+    pub(crate) fn usage_ns(&self) -> u64 {
+        let Some(acct) = &self.acct else {
+            let text = fs::read_to_string(self.cpu.path().join("cpu.stat")).unwrap();
+            let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+            return usage.unwrap().parse::<u64>().unwrap() * 1_000;
+        };
+        number(&acct.path().join("cpuacct.usage"))
     }
 }
 
-fn number(path: &Path) -> u64 {
+pub(crate) fn number(path: &Path) -> u64 {
     fs::read_to_string(path).unwrap().trim().parse().unwrap()
 }
 
 /// Run-queue wait in nanoseconds, summed over processes of one thread each.
-fn schedstat_wait_ns(processes: &[Process]) -> u64 {
+pub(crate) fn schedstat_wait_ns(processes: &[Process]) -> u64 {
     let wait = |process: &Process| -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/schedstat", process.pid())).unwrap();
         text.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -67,7 +75,7 @@ fn schedstat_wait_ns(processes: &[Process]) -> u64 {
 }
 
 /// (voluntary, involuntary) switches.
-fn status_switches(processes: &[Process]) -> (u64, u64) {
+pub(crate) fn status_switches(processes: &[Process]) -> (u64, u64) {
     let mut sum = (0, 0);
     for process in processes {
         let text = fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
@@ -81,35 +89,20 @@ fn status_switches(processes: &[Process]) -> (u64, u64) {
     sum
 }
 
-fn within(got: u64, truth: u64, parts_per_10_000: u64) -> bool {
-    got.abs_diff(truth) * 10_000 <= truth * parts_per_10_000
-}
-
-fn loaded(config: &ProbeConfig) -> Probe {
-    let probe = Probe::load(config);
-    assert_eq!(probe.absences(), &[], "this kernel takes the programs");
-    probe
-}
-
-#[test]
-fn both_programs_load_on_this_kernel() {
-    if skip() {
-        return;
-    }
-    let probe = loaded(&ProbeConfig::default());
-    assert_eq!(probe.rung(), Rung::C);
-    assert!(probe.health().is_some());
-}
-
 /// What both sides say of a container while its processes are stopped.
-struct Account {
+pub(crate) struct Account {
     ours: SchedCounters,
     usage_ns: u64,
     wait_ns: u64,
     switches: (u64, u64),
 }
 
-fn account(probe: &Probe, key: &mut SchedKey, box_: &Container, processes: &[Process]) -> Account {
+pub(crate) fn account(
+    probe: &Probe,
+    key: &mut SchedKey,
+    box_: &Container,
+    processes: &[Process],
+) -> Account {
     Account {
         ours: probe.sched(key).unwrap(),
         usage_ns: box_.usage_ns(),
@@ -119,7 +112,7 @@ fn account(probe: &Probe, key: &mut SchedKey, box_: &Container, processes: &[Pro
 }
 
 /// Compares what both sides saw between two stops.
-fn compare(name: &str, before: &Account, after: &Account) -> (u64, u64) {
+pub(crate) fn compare(name: &str, before: &Account, after: &Account) -> (u64, u64) {
     let run = after.ours.run_ns - before.ours.run_ns;
     let wait = after.ours.wait_ns - before.ours.wait_ns;
     let usage = after.usage_ns - before.usage_ns;
@@ -144,7 +137,7 @@ fn compare(name: &str, before: &Account, after: &Account) -> (u64, u64) {
 }
 
 /// Stops and accounts, lets run for two seconds, stops and accounts again.
-fn run_two_seconds(
+pub(crate) fn run_two_seconds(
     probe: &Probe,
     containers: &[(&'static str, &Container, &[Process])],
 ) -> Vec<(u64, u64)> {
@@ -161,37 +154,4 @@ fn run_two_seconds(
     let after = round();
     let pairs = before.iter().zip(&after).zip(containers);
     pairs.map(|((before, after), (name, _, _))| compare(name, before, after)).collect()
-}
-
-#[test]
-fn run_time_and_wait_match_the_kernels_accounts() {
-    if skip() {
-        return;
-    }
-    let [one, two, three] = ["one", "two", "three"].map(Container::create);
-    let probe = loaded(&ProbeConfig::default());
-    let first = [hog(&one.cgroups(), Some(0)).unwrap()];
-    let second = [hog(&two.cgroups(), Some(0)).unwrap()];
-    let third = ping_pong(&three.cgroups(), 0).unwrap();
-    let figures = run_two_seconds(
-        &probe,
-        &[("hog", &one, &first), ("hog", &two, &second), ("ping-pong", &three, &third)],
-    );
-    assert!(figures[0].1 > 100_000_000, "hogs that share a CPU wait");
-    println!("health {:?}", probe.health());
-}
-
-#[test]
-fn a_probe_that_measures_nothing_says_so() {
-    let config = ProbeConfig { sched: false, block: false, ..ProbeConfig::default() };
-    let probe = Probe::load(&config);
-    assert_eq!(probe.absences().len(), 2);
-    assert_eq!(probe.rung(), Rung::E);
-    assert!(probe.sched(&mut SchedKey::new(1)).is_none());
-    assert!(probe.block(&mut BlockKey::new(1)).is_none());
-}
-
-#[test]
-fn this_machine_has_cpus() {
-    assert!(cpus_present().unwrap() >= 1);
 }

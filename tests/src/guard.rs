@@ -1,0 +1,44 @@
+//! Clears up after a test process that had no time to: interrupted, killed, crashed. Daemons end by
+//! themselves then (see `daemon`); tasks, cgroups and directories are what is left.
+
+use std::{
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// Waits until its standard input ends, which is when the test process is gone, and then ends
+/// everything in the cgroups of that process' tests and removes their directories ($1*). Nothing is
+/// there after an orderly end.
+const SCRIPT: &str = r#"
+cat > /dev/null
+for round in $(seq 100); do
+    groups=$(find /sys/fs/cgroup -depth -type d -path "*/$0*" 2>/dev/null)
+    [ -n "$groups" ] || break
+    for group in $groups; do
+        while read -r pid; do kill -9 "$pid"; done < "$group/cgroup.procs"
+        rmdir "$group"
+    done 2>/dev/null
+    sleep 0.1
+done
+umount --lazy "$1"*/small 2>/dev/null
+rm -rf --one-file-system "$1"*
+"#;
+
+/// What the names of all cgroups and directories of this process' tests begin with; a guard watches
+/// over them. A test that mounts something does so at `small` in its directory.
+pub(crate) fn prefix() -> &'static str {
+    static PREFIX: OnceLock<String> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let prefix = format!("headroom-test-{}-p", std::process::id());
+        let mut shell = Command::new("setsid");
+        shell.args(["/bin/sh", "-c", SCRIPT, &prefix]).arg(std::env::temp_dir().join(&prefix));
+        // Out of the terminal's reach: Ctrl-C must not end it too.
+        shell.process_group(0).stdin(Stdio::piped());
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut guard = shell.spawn().expect("setsid and sh");
+        // Held open until this process ends; nobody else has it (Rust closes it on exec).
+        std::mem::forget(guard.stdin.take());
+        prefix
+    })
+}

@@ -1,0 +1,155 @@
+//! What is reserved and idle is lent, and taken back when its owner needs it.
+
+use std::{
+    fs,
+    path::PathBuf,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use headroom_tests::{Cluster, Settings, Started, can_run, wait_for, wait_until};
+use nix::sys::signal::Signal;
+
+/// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
+const AGENT: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_window_s = 10\n";
+/// Works on every CPU while the file `busy` is in its sandbox.
+const SERVICE: &str = "echo ready; burn() { while [ -e busy ]; do :; done; }; \
+    while :; do if [ -e busy ]; then \
+    for cpu in $(seq $(nproc)); do burn & done; wait; fi; sleep 0.02; done";
+/// From the owner's first instruction to the quota. What it takes is a tenth of a second; this holds
+/// on a machine that does much else.
+const RECLAIMED_WITHIN: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that asks for most of the node, sleeps, and is old enough to be known.
+struct Idle {
+    cluster: Cluster,
+    service: Option<Started>,
+    busy: PathBuf,
+}
+
+impl Idle {
+    fn start() -> Self {
+        let cluster = Cluster::up(&Settings::quick().agent(AGENT));
+        let line = ["--cpus", "63", "--role", "web", "--", "sh", "-c", SERVICE];
+        let service = cluster.run_named("service", &line);
+        let output = wait_for("its sandbox", || cluster.sandbox_file("stdout"));
+        wait_until("it is ready", || service.out().contains("ready"));
+        let busy = output.with_file_name("busy");
+        wait_until("its idle part can be lent", || {
+            cluster.node()["lendable"]["cpus"].as_f64() > Some(4.0)
+        });
+        Self { cluster, service: Some(service), busy }
+    }
+
+    fn quota(&self) -> Option<f64> {
+        self.cluster.house.cgroups.lent_quota_cpus()
+    }
+
+    /// Waits until lent work may use at least so much; false: it never may.
+    fn may_use(&self, cpus: f64) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while self.quota().is_some_and(|quota| quota < cpus) {
+            if Instant::now() > until {
+                return false;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        true
+    }
+
+    fn end(&mut self, batch: Started) {
+        for run in [batch, self.service.take().expect("a service")] {
+            run.signal(Signal::SIGINT);
+            let _ = run.done();
+        }
+        self.cluster.empty();
+    }
+}
+
+/// CPUs in use now that are not ours: on a busy machine there is nothing to give back.
+fn used_elsewhere(idle: &Idle) -> f64 {
+    let node = idle.cluster.node();
+    let ours = |name| idle.cluster.task(name)["used"]["cpus"].as_f64().unwrap_or(0.0);
+    node["used"]["cpus"].as_f64().unwrap_or(0.0) - ours("service") - ours("batch")
+}
+
+#[test]
+fn the_idle_part_is_lent_in_a_plain_offer_and_taken_back_under_pressure() {
+    if !can_run() {
+        return;
+    }
+    let mut idle = Idle::start();
+    let set = idle.cluster.headroom(&["role", "set", "batch", "--opportunistic", "true"]);
+    assert_eq!(set.code, 0, "{set:?}");
+    // It never asked to be lent to, and more than what is free.
+    let line = ["--cpus", "2", "--role", "batch", "--", "sh", "-c", "while :; do :; done"];
+    let batch = idle.cluster.run_named("batch", &line);
+    let task = idle.cluster.task("batch");
+    assert_eq!(task["revocable"], true, "{task}");
+    assert_eq!(idle.cluster.task("service")["revocable"], false);
+    let node = idle.cluster.node();
+    assert_eq!(node["lent"]["cpus"], 2.0, "{node}");
+    assert_eq!(node["requested"]["cpus"], 63.0, "{node}");
+
+    if !idle.may_use(0.5) {
+        println!("skipped: {:.1} CPUs are busy with other work", used_elsewhere(&idle));
+        return idle.end(batch);
+    }
+    fs::write(&idle.busy, "").expect("busy");
+    let began = Instant::now();
+    wait_until("the quota of lent work falls", || idle.quota().is_some_and(|q| q < 0.5));
+    let took = began.elapsed();
+    println!("reclaimed within {} ms", took.as_millis());
+    assert!(took < RECLAIMED_WITHIN, "it took {took:?}");
+    wait_until("the owner has its CPUs", || {
+        let owner = idle.cluster.task("service")["used"]["cpus"].as_f64();
+        let lent = idle.cluster.task("batch")["used"]["cpus"].as_f64();
+        owner.zip(lent).is_some_and(|(owner, lent)| owner > 5.0 * lent)
+    });
+    wait_until("lending stops", || idle.cluster.node()["lending"] == false);
+    assert!(idle.cluster.node()["reclaims"].as_u64() > Some(0));
+    assert_eq!(idle.cluster.task("batch")["state"], "running", "it was throttled, not killed");
+
+    fs::remove_file(&idle.busy).expect("calm");
+    if idle.may_use(0.5) {
+        wait_until("lending starts again", || idle.cluster.node()["lending"] == true);
+        wait_until("it works again", || {
+            idle.cluster.task("batch")["used"]["cpus"].as_f64() > Some(0.3)
+        });
+    } else {
+        let elsewhere = used_elsewhere(&idle);
+        assert!(elsewhere > 1.0, "the quota never rose, and {elsewhere} CPUs are used elsewhere");
+        println!("skipped: the rest, as {elsewhere:.1} CPUs are busy with other work");
+    }
+    idle.end(batch);
+}
+
+#[test]
+fn only_who_may_is_lent_to_and_why_says_so() {
+    if !can_run() {
+        return;
+    }
+    let mut idle = Idle::start();
+    let line = ["--cpus", "2", "--name", "plain", "--", "true"];
+    let plain = idle.cluster.start(&[&["run", "--memory", "64MiB"], &line[..]].concat());
+    let why = wait_for("why knows it", || {
+        let why = idle.cluster.headroom(&["why", "plain", "--json"]);
+        (why.code == 5).then(|| why.json())
+    });
+    assert_eq!((&why["waiting"], &why["impossible"]), (&true.into(), &false.into()), "{why}");
+    let reason = why["agents"][0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("cpus"), "{why}");
+    assert_eq!(idle.cluster.headroom(&["why", "service"]).code, 0, "it has its place");
+    // Once its role may be lent to, it waits no longer.
+    let set = idle.cluster.headroom(&["role", "set", "*", "--opportunistic", "true"]);
+    assert_eq!(set.code, 0, "{set:?}");
+    let done = plain.done();
+    assert_eq!(done.code, 0, "{done:?}");
+    // And whoever asks for lent resources only, gets them.
+    let lent = idle.cluster.run(&["--revocable", "--cpus", "3", "--name", "lent", "--", "true"]);
+    assert_eq!(lent.code, 0, "{lent:?}");
+    assert_eq!(idle.cluster.task("lent")["revocable"], true);
+    let batch = idle.cluster.run_named("batch", &["--revocable", "--", "sleep", "1000"]);
+    idle.end(batch);
+}

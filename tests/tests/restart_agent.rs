@@ -1,0 +1,99 @@
+//! The agent is killed and comes back: tasks never notice, and no outcome is lost.
+
+use std::{fs, thread::sleep, time::Duration};
+
+use headroom_tests::{Cluster, Settings, can_run, wait_until};
+
+/// Runs until the file `go` is in its sandbox, then ends with code 5.
+const WAITS: &str = "echo ready; while [ ! -e go ]; do sleep 0.05; done; exit 5";
+
+fn let_go(cluster: &Cluster) {
+    let output = cluster.sandbox_file("stdout").expect("a sandbox");
+    fs::write(output.with_file_name("go"), "").expect("go");
+}
+
+#[test]
+fn a_task_runs_on_is_adopted_and_its_outcome_is_told() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let run = cluster.run_named("one", &["--", "sh", "-c", WAITS]);
+    wait_until("it is ready", || run.out().contains("ready"));
+    let shell = cluster.house.cgroups.pids_by_container();
+    let (id, first) = shell.iter().next().expect("a container");
+    let pid = *first.iter().min().expect("a process");
+
+    cluster.kill_agent();
+    sleep(Duration::from_millis(500));
+    let still = || cluster.house.cgroups.pids_by_container();
+    assert!(still()[id].contains(&pid), "the task ended with its agent: {:?}", still());
+
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    cluster.until("one", "running");
+    let still = cluster.house.cgroups.pids_by_container();
+    assert!(still[id].contains(&pid), "it was not adopted: {still:?}");
+    assert_eq!(still.len(), 1, "nothing was started again: {still:?}");
+    // It is measured again.
+    wait_until("its memory is told", || cluster.task("one")["used"]["memory_mib"].is_number());
+
+    let_go(&cluster);
+    let done = run.done();
+    assert_eq!((done.code, done.out.as_str()), (5, "ready\n"), "{done:?}");
+    cluster.empty();
+}
+
+#[test]
+fn what_ended_meanwhile_is_told_with_its_true_code() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let run = cluster.run_named("one", &["--", "sh", "-c", WAITS]);
+    wait_until("it is ready", || run.out().contains("ready"));
+    cluster.kill_agent();
+    let_go(&cluster);
+    wait_until("it ends", || cluster.house.cgroups.task_pids().is_empty());
+    cluster.start_agent(&settings, &[]);
+    let done = run.done();
+    assert_eq!((done.code, done.out.as_str()), (5, "ready\n"), "{done:?}");
+    cluster.empty();
+}
+
+#[test]
+fn recover_kill_ends_what_runs_and_says_so() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let run = cluster.run_named("one", &["--", "sleep", "1000"]);
+    cluster.kill_agent();
+    cluster.start_agent(&settings, &["--recover", "kill"]);
+    let done = run.done();
+    assert_eq!(done.code, 143, "{done:?}");
+    assert!(done.err.contains("--recover kill"), "{done:?}");
+    cluster.empty();
+    // The agent itself is well.
+    assert_eq!(cluster.run(&["--", "true"]).code, 0);
+}
+
+#[test]
+fn a_stray_container_is_ended_at_the_restart() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let run = cluster.run_named("one", &["--", "sleep", "1000"]);
+    cluster.kill_agent();
+    let documents = cluster.house.state().join("agent/containers");
+    fs::remove_dir_all(&documents).expect("the documents are there");
+    cluster.start_agent(&settings, &[]);
+    cluster.empty();
+    // Its framework hears that nobody can tell how it ended.
+    assert_eq!(run.done().code, 125);
+}
