@@ -128,7 +128,7 @@ impl Keeper {
             Ok(spec) => spec,
             Err(fault) => {
                 let told = Told::failed(wire::Reason::LaunchFailed, fault.to_string());
-                return self.tell_unkept(handle, framework, &name, told);
+                return self.tell_unkept(handle, framework, &name, &told);
             }
         };
         match self.containerizer.launch(&spec) {
@@ -142,7 +142,8 @@ impl Keeper {
                     ContainerError::StateDirFull { .. } => wire::Reason::StateDirectoryFull,
                     _ => wire::Reason::LaunchFailed,
                 };
-                self.tell_unkept(handle, framework, &name, Told::failed(reason, fault.to_string()));
+                let told = Told::failed(reason, fault.to_string());
+                self.tell_unkept(handle, framework, &name, &told);
             }
         }
     }
@@ -249,7 +250,7 @@ impl Keeper {
     }
 
     /// Tells of a task that never came to be; once, as there is nothing to remember it by.
-    fn tell_unkept(&self, handle: u64, framework: String, name: &str, told: Told) {
+    fn tell_unkept(&self, handle: u64, framework: String, name: &str, told: &Told) {
         let status = wire::StatusUpdate {
             handle,
             framework_id: framework,
