@@ -10,7 +10,7 @@ use headroom_core::{
     command::Usage,
     forecast::Forecaster as _,
     time::Time,
-    usage::{Sample, milli_mib, rates},
+    usage::{Rates, Sample, milli_mib, rates},
 };
 use headroom_proto::v1 as wire;
 
@@ -23,7 +23,8 @@ impl Meter {
             if self.step_number.is_multiple_of(SLOW_STEPS) { Cadence::All } else { Cadence::Fast };
         self.sampler.sample(&mut self.reader, &mut self.files, cadence);
         let now = now();
-        let tasks: Vec<_> = (0..self.meters.len()).map(|at| self.step_task(at, now)).collect();
+        let tasks: Vec<_> =
+            (0..self.meters.len()).map(|at| self.step_task(at, now, cadence)).collect();
         let node = self.step_node(now, &tasks);
         self.step_number += 1;
         let report = wire::Report {
@@ -34,7 +35,7 @@ impl Meter {
         self.outputs.reports.send_replace(Some(report));
     }
 
-    fn step_task(&mut self, at: usize, now: Time) -> (wire::TaskReport, Usage) {
+    fn step_task(&mut self, at: usize, now: Time, cadence: Cadence) -> (wire::TaskReport, Usage) {
         let task = &mut self.meters[at];
         let sched = task.sched.as_mut().and_then(|key| self.probe.sched(key));
         let files = self.files[at].sample();
@@ -43,7 +44,14 @@ impl Meter {
             task_sample(now, files, sched.as_ref().map(|sched| sched.wait_ns), block.as_ref());
         let moved = task.before.as_ref().and_then(|before| rates(before, &sample));
         task.before = Some(sample);
-        let moved = moved.unwrap_or_default();
+        if cadence == Cadence::All {
+            task.observe_io(&sample);
+        }
+        let moved = Rates {
+            read_bytes_per_s: task.io_rates.read_bytes_per_s,
+            write_bytes_per_s: task.io_rates.write_bytes_per_s,
+            ..moved.unwrap_or_default()
+        };
         let usage = Usage { memory_milli_mib: sample.memory_bytes.map(milli_mib), ..moved.usage };
         if usage.cpus_milli.is_some() {
             task.forecast.observe(now, usage);
