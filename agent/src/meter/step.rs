@@ -4,7 +4,7 @@ use super::{Meter, now, report};
 use crate::{
     containers::free_for_launch,
     files::{Cadence, FileSample, NodeFiles, NodeSample},
-    probe::WaitHistogram,
+    probe::{BlockCounters, BlockOp, WaitHistogram},
 };
 use headroom_core::{
     command::Usage,
@@ -39,7 +39,9 @@ impl Meter {
         let task = &mut self.meters[at];
         let sched = task.sched.as_mut().and_then(|key| self.probe.sched(key));
         let files = self.files[at].sample();
-        let sample = task_sample(now, files, sched.as_ref().map(|sched| sched.wait_ns));
+        let block = task.block.as_mut().and_then(|key| self.probe.block(key));
+        let sample =
+            task_sample(now, files, sched.as_ref().map(|sched| sched.wait_ns), block.as_ref());
         let moved = task.before.as_ref().and_then(|before| rates(before, &sample));
         task.before = Some(sample);
         if cadence == Cadence::All {
@@ -97,7 +99,15 @@ impl Meter {
     }
 }
 
-fn task_sample(now: Time, files: &FileSample, wait_ns: Option<u64>) -> Sample {
+/// What the kernel programs count comes before what files say of the same: on v1 the block
+/// controller's files count only devices that some limit is set on (block/blk-throttle.c).
+fn task_sample(
+    now: Time,
+    files: &FileSample,
+    wait_ns: Option<u64>,
+    block: Option<&BlockCounters>,
+) -> Sample {
+    let bytes = |op: BlockOp| block.map(|block| block.bytes[op as usize]);
     let psi_wait_ns = files.psi_cpu_some_us.map(|us| us * 1_000);
     Sample {
         at: now,
@@ -105,8 +115,8 @@ fn task_sample(now: Time, files: &FileSample, wait_ns: Option<u64>) -> Sample {
         memory_bytes: files.working_set_bytes.or(files.memory_bytes),
         wait_ns: wait_ns.or(psi_wait_ns),
         throttled_ns: files.throttled_ns,
-        read_bytes: files.io_read_bytes,
-        write_bytes: files.io_write_bytes,
+        read_bytes: bytes(BlockOp::Read).or(files.io_read_bytes),
+        write_bytes: bytes(BlockOp::Write).or(files.io_write_bytes),
     }
 }
 

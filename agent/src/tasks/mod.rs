@@ -220,8 +220,12 @@ impl Keeper {
         }
         info!(task = kept.container.spec().task, state = ?told.state(), "ended: {}", told.message);
         kept.has_ended = true;
+        // What was told before is on its way: the next one follows its acknowledgement.
+        let is_next = kept.is_all_told();
         kept.push(told);
-        self.tell(handle);
+        if is_next {
+            self.tell(handle);
+        }
     }
 
     /// Tells the oldest unacknowledged update of a task.
