@@ -10,7 +10,8 @@ const AGENTS: u64 = 10_000;
 fn column() -> Vec<Amounts> {
     let scattered = |at: u64, factor: u64, below: u64| at.wrapping_mul(factor) % 7_919 % below;
     let free = |at| {
-        let (cpus, memory_gib) = (scattered(at, 6_364_136_223, 16), scattered(at, 1_442_695_041, 32));
+        let (cpus, memory_gib) =
+            (scattered(at, 6_364_136_223, 16), scattered(at, 1_442_695_041, 32));
         Amounts([cpus * 1_000, memory_gib * 1_024_000, 50_000_000, 0])
     };
     (0..AGENTS).map(free).collect()

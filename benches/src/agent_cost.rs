@@ -112,8 +112,7 @@ async fn interrupted() -> Fault {
 }
 
 async fn on(bed: &Testbed, quick: bool) -> Result<Measured, Fault> {
-    let (settle, window) =
-        if quick { (QUICK_SETTLE, QUICK_WINDOW) } else { (SETTLE, WINDOW) };
+    let (settle, window) = if quick { (QUICK_SETTLE, QUICK_WINDOW) } else { (SETTLE, WINDOW) };
     let info = v1::FrameworkInfo { name: "bench-sleepers".to_owned(), ..Default::default() };
     let (mut sleepers, mut events) = Framework::subscribe(&bed.address, info).await?;
     let share = NODE_CPUS / TASKS as f64;

@@ -80,8 +80,7 @@ fn agent_total() -> Resources {
 /// The status with which a task ends, to be acknowledged.
 #[must_use]
 pub fn finished(task: &Running) -> TaskStatus {
-    let status =
-        TaskStatus::of(&task.name, Some(task.agent), TaskState::Finished, Reason::None);
+    let status = TaskStatus::of(&task.name, Some(task.agent), TaskState::Finished, Reason::None);
     TaskStatus { exit_code: Some(0), uuid: Some([7; 16]), timestamp_ms: 1, ..status }
 }
 

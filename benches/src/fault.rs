@@ -47,7 +47,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, path: path.into(), source }
     }
 

@@ -245,11 +245,7 @@ fn update_of(launch: &v1::Launch) -> v1::TaskStatus {
     v1::TaskStatus { task_id, uuid: ACK.to_vec(), ..Default::default() }
 }
 
-async fn read_events(
-    at: usize,
-    mut events: tonic::Streaming<v1::Event>,
-    tell: mpsc::Sender<Came>,
-) {
+async fn read_events(at: usize, mut events: tonic::Streaming<v1::Event>, tell: mpsc::Sender<Came>) {
     loop {
         let event = match events.message().await {
             Ok(Some(event)) => event.event,
