@@ -146,7 +146,7 @@ impl Link {
                     Ok(None) => Err(LinkError::Broken("the allocator ended it".into())),
                     Err(status) => Err(LinkError::Broken(status.message().to_owned())),
                 },
-                Some(status) = self.statuses.recv() => send(&up, Up::Status(status)),
+                passed = pass_status(&mut self.statuses, &up) => passed,
                 Ok(()) = self.reports.changed(), if *was_welcome => {
                     let report = self.reports.borrow_and_update().clone();
                     report.map_or(Ok(()), |report| send(&up, Up::Report(report)))
@@ -217,6 +217,21 @@ impl Link {
     fn order(&self, message: tasks::Message) -> Result<(), LinkError> {
         self.keeper.try_send(message).map_err(|_| LinkError::Behind("the keeper of tasks"))
     }
+}
+
+/// Sends one update once there is room for it: a thousand at once wait, and the link stays.
+async fn pass_status(
+    statuses: &mut mpsc::Receiver<wire::StatusUpdate>,
+    up: &mpsc::Sender<wire::AgentMessage>,
+) -> Result<(), LinkError> {
+    let Ok(room) = up.reserve().await else {
+        return Err(LinkError::Broken("the allocator reads no more".into()));
+    };
+    match statuses.recv().await {
+        Some(status) => room.send(wire::AgentMessage { message: Some(Up::Status(status)) }),
+        None => std::future::pending().await,
+    }
+    Ok(())
 }
 
 fn send(up: &mpsc::Sender<wire::AgentMessage>, message: Up) -> Result<(), LinkError> {

@@ -107,6 +107,8 @@ pub struct FrameworkInfo {
     pub accepts_revocable: bool,
     /// It wants nothing else.
     pub only_revocable: bool,
+    /// It will say what it wants, and is offered nothing before.
+    pub says_wants: bool,
 }
 
 /// Something a framework wants to run and has no place for yet.

@@ -163,7 +163,7 @@ impl Machine {
             hints.push("ask for less, or add a larger node".to_owned());
         } else if lent && !framework.takes(true, opportunistic) {
             hints.push(format!(
-                "idle resources are there to be lent: `headroom role set {role} --opportunistic true`, \
+                "idle resources are there to be lent: `headroom role set '{role}' --opportunistic true`, \
                  or run it with --revocable"
             ));
         }

@@ -91,13 +91,13 @@ impl Machine {
         }
         let framework = Framework {
             id,
+            wanted: info.says_wants.then(BTreeMap::new),
             info,
             role,
             session,
             connected: true,
             gone_since: None,
             suppressed: false,
-            wanted: None,
             filters: Default::default(),
             offers: BTreeSet::new(),
             tasks: BTreeMap::new(),
@@ -122,12 +122,12 @@ impl Machine {
             let why = "the framework has subscribed elsewhere".to_owned();
             effects.push(Effect::EndStream(id, framework.session, why));
         }
+        framework.wanted = info.says_wants.then(BTreeMap::new);
         framework.info = info;
         framework.session = session;
         framework.connected = true;
         framework.gone_since = None;
         framework.suppressed = false;
-        framework.wanted = None;
         framework.filters.clear();
         // Its tasks keep the role they were launched in; what it holds in offers is nothing now.
         let old = std::mem::replace(&mut framework.role, role);

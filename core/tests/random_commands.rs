@@ -237,6 +237,7 @@ impl World {
             failover_timeout: Duration::from_secs(u64::from(at % 3) * 20),
             accepts_revocable: flags & 1 > 0,
             only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
+            says_wants: flags & 8 > 0 && at.is_multiple_of(4),
             ..Default::default()
         };
         Some(Command::Subscribe(old.map(|caller| caller.framework), info, self.next))

@@ -11,6 +11,7 @@ mod daemon;
 mod framework;
 mod guard;
 mod house;
+mod listener;
 mod patience;
 
 pub use cgroups::OwnCgroups;
@@ -19,6 +20,7 @@ pub use command::{Done, Started};
 pub use daemon::{Daemon, program};
 pub use framework::{Framework, task};
 pub use house::House;
+pub use listener::Listener;
 pub use patience::{LONG, wait_for, wait_until};
 
 /// What the command line says with `--json`.

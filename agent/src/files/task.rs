@@ -139,6 +139,10 @@ fn recursive(dir: &GroupDir, name: &str) -> PathBuf {
     if whole.exists() { whole } else { dir.path.join(format!("blkio.throttle.{name}")) }
 }
 
+/// block/blk-throttle.c, v1: a group's I/O to a device is counted once some limit is set on it.
+const V1_IO_NOT_COUNTED: &str =
+    "cgroup v1 counts block I/O only of devices that some limit is set on, or there was none yet";
+
 /// The kept files of one container.
 #[derive(Debug)]
 pub struct TaskFiles {
@@ -224,7 +228,11 @@ impl TaskFiles {
     /// Takes over what a file holds.
     pub(super) fn take(&mut self, kind: Kind, text: &[u8]) {
         if !self.store(kind, Some(text)) {
-            self.note(kind, "the file is not understood".into());
+            let reason = match kind {
+                Kind::IoBytes | Kind::IoOps => V1_IO_NOT_COUNTED,
+                _ => "the file is not understood",
+            };
+            self.note(kind, reason.into());
         }
     }
 
@@ -272,6 +280,11 @@ impl TaskFiles {
     }
 }
 
+/// A table of nothing but zeros says nothing: see [`V1_IO_NOT_COUNTED`].
+fn v1_io(text: &[u8]) -> Option<(u64, u64)> {
+    parse::throttle_table(text).filter(|(read, write)| read + write > 0)
+}
+
 impl FileSample {
     fn set_throttling(&mut self, stat: &parse::CpuStat) {
         self.cpu_periods = stat.periods;
@@ -303,8 +316,8 @@ impl FileSample {
                 let bytes = totals.map(|all| (all.read_bytes, all.write_bytes));
                 (Some(bytes), Some(totals.map(|all| (all.reads, all.writes))))
             }
-            Kind::IoBytes => (Some(text.and_then(parse::throttle_table)), None),
-            _ => (None, Some(text.and_then(parse::throttle_table))),
+            Kind::IoBytes => (Some(text.and_then(v1_io)), None),
+            _ => (None, Some(text.and_then(v1_io))),
         };
         if let Some(bytes) = bytes {
             (self.io_read_bytes, self.io_write_bytes) = bytes.unzip();

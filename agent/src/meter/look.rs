@@ -109,7 +109,7 @@ impl Meter {
             lent: &lent,
         };
         for action in self.reclaimer.look(looked_at, &signals) {
-            self.act(looked_at, &signals, action);
+            self.act(looked_at, &signals, &action);
         }
     }
 
@@ -126,8 +126,8 @@ impl Meter {
         sum
     }
 
-    fn act(&mut self, looked_at: Time, signals: &Signals<'_>, action: Action) {
-        match action {
+    fn act(&mut self, looked_at: Time, signals: &Signals<'_>, action: &Action) {
+        match *action {
             Action::Quota(milli) => self.set_quota(looked_at, signals, milli),
             Action::Lending(lending, reason) => {
                 info!(lending, reason, "lending changes");

@@ -4,7 +4,11 @@ use crate::{
     cgroup::{Class, ContainerCgroup},
     probe::{BlockKey, SchedKey, WaitHistogram},
 };
-use headroom_core::{forecast::WindowPeak, time::Time, usage::Sample};
+use headroom_core::{
+    forecast::WindowPeak,
+    time::Time,
+    usage::{Rates, Sample, rates},
+};
 
 /// A task to measure.
 #[derive(Debug)]
@@ -29,6 +33,9 @@ pub(super) struct Meters {
     pub(super) block: Option<BlockKey>,
     pub(super) forecast: WindowPeak,
     pub(super) before: Option<Sample>,
+    /// Block I/O totals are read in some steps only: the last such sample, and what came of it.
+    pub(super) io_before: Option<Sample>,
+    pub(super) io_rates: Rates,
     /// Waits up to the last step.
     pub(super) waits: WaitHistogram,
     /// Run-queue wait up to the last look, in nanoseconds.
@@ -46,9 +53,18 @@ impl Meters {
             block: None,
             forecast,
             before: None,
+            io_before: None,
+            io_rates: Rates::default(),
             waits: WaitHistogram::default(),
             looked_wait_ns: None,
         }
+    }
+
+    /// Block I/O since it was last read, as rates over that whole time: over one step they would
+    /// be too high, and nothing in the steps between.
+    pub(super) fn observe_io(&mut self, sample: &Sample) {
+        let before = self.io_before.replace(*sample);
+        self.io_rates = before.and_then(|before| rates(&before, sample)).unwrap_or_default();
     }
 
     /// Names the task to the kernel programs by its directories' inodes.

@@ -169,7 +169,7 @@ impl Meter {
             tokio::select! {
                 biased;
                 message = inbox.recv() => match message {
-                    Some(Message::Add(task)) => self.add(*task),
+                    Some(Message::Add(task)) => self.add(&task),
                     Some(Message::Remove(handle)) => self.remove(handle),
                     Some(Message::Step(step)) => steps = new_steps(step),
                     None => return,
@@ -187,8 +187,8 @@ impl Meter {
                 || self.meters.iter().any(|task| task.class == Class::Revocable))
     }
 
-    fn add(&mut self, task: Metered) {
-        let mut meters = Meters::new(&task, now(), WindowPeak::new(self.forecast));
+    fn add(&mut self, task: &Metered) {
+        let mut meters = Meters::new(task, now(), WindowPeak::new(self.forecast));
         let files = match task.cgroup.as_ref() {
             Some(cgroup) => {
                 meters.find(cgroup);

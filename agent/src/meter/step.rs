@@ -4,13 +4,13 @@ use super::{Meter, now, report};
 use crate::{
     containers::free_for_launch,
     files::{Cadence, FileSample, NodeFiles, NodeSample},
-    probe::WaitHistogram,
+    probe::{BlockCounters, BlockOp, WaitHistogram},
 };
 use headroom_core::{
     command::Usage,
     forecast::Forecaster as _,
     time::Time,
-    usage::{Sample, milli_mib, rates},
+    usage::{Rates, Sample, milli_mib, rates},
 };
 use headroom_proto::v1 as wire;
 
@@ -23,7 +23,8 @@ impl Meter {
             if self.step_number.is_multiple_of(SLOW_STEPS) { Cadence::All } else { Cadence::Fast };
         self.sampler.sample(&mut self.reader, &mut self.files, cadence);
         let now = now();
-        let tasks: Vec<_> = (0..self.meters.len()).map(|at| self.step_task(at, now)).collect();
+        let tasks: Vec<_> =
+            (0..self.meters.len()).map(|at| self.step_task(at, now, cadence)).collect();
         let node = self.step_node(now, &tasks);
         self.step_number += 1;
         let report = wire::Report {
@@ -34,14 +35,23 @@ impl Meter {
         self.outputs.reports.send_replace(Some(report));
     }
 
-    fn step_task(&mut self, at: usize, now: Time) -> (wire::TaskReport, Usage) {
+    fn step_task(&mut self, at: usize, now: Time, cadence: Cadence) -> (wire::TaskReport, Usage) {
         let task = &mut self.meters[at];
         let sched = task.sched.as_mut().and_then(|key| self.probe.sched(key));
         let files = self.files[at].sample();
-        let sample = task_sample(now, files, sched.as_ref().map(|sched| sched.wait_ns));
+        let block = task.block.as_mut().and_then(|key| self.probe.block(key));
+        let sample =
+            task_sample(now, files, sched.as_ref().map(|sched| sched.wait_ns), block.as_ref());
         let moved = task.before.as_ref().and_then(|before| rates(before, &sample));
         task.before = Some(sample);
-        let moved = moved.unwrap_or_default();
+        if cadence == Cadence::All {
+            task.observe_io(&sample);
+        }
+        let moved = Rates {
+            read_bytes_per_s: task.io_rates.read_bytes_per_s,
+            write_bytes_per_s: task.io_rates.write_bytes_per_s,
+            ..moved.unwrap_or_default()
+        };
         let usage = Usage { memory_milli_mib: sample.memory_bytes.map(milli_mib), ..moved.usage };
         if usage.cpus_milli.is_some() {
             task.forecast.observe(now, usage);
@@ -89,7 +99,15 @@ impl Meter {
     }
 }
 
-fn task_sample(now: Time, files: &FileSample, wait_ns: Option<u64>) -> Sample {
+/// What the kernel programs count comes before what files say of the same: on v1 the block
+/// controller's files count only devices that some limit is set on (block/blk-throttle.c).
+fn task_sample(
+    now: Time,
+    files: &FileSample,
+    wait_ns: Option<u64>,
+    block: Option<&BlockCounters>,
+) -> Sample {
+    let bytes = |op: BlockOp| block.map(|block| block.bytes[op as usize]);
     let psi_wait_ns = files.psi_cpu_some_us.map(|us| us * 1_000);
     Sample {
         at: now,
@@ -97,8 +115,8 @@ fn task_sample(now: Time, files: &FileSample, wait_ns: Option<u64>) -> Sample {
         memory_bytes: files.working_set_bytes.or(files.memory_bytes),
         wait_ns: wait_ns.or(psi_wait_ns),
         throttled_ns: files.throttled_ns,
-        read_bytes: files.io_read_bytes,
-        write_bytes: files.io_write_bytes,
+        read_bytes: bytes(BlockOp::Read).or(files.io_read_bytes),
+        write_bytes: bytes(BlockOp::Write).or(files.io_write_bytes),
     }
 }
 

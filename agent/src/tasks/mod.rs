@@ -128,7 +128,7 @@ impl Keeper {
             Ok(spec) => spec,
             Err(fault) => {
                 let told = Told::failed(wire::Reason::LaunchFailed, fault.to_string());
-                return self.tell_unkept(handle, framework, &name, told);
+                return self.tell_unkept(handle, framework, &name, &told);
             }
         };
         match self.containerizer.launch(&spec) {
@@ -142,7 +142,8 @@ impl Keeper {
                     ContainerError::StateDirFull { .. } => wire::Reason::StateDirectoryFull,
                     _ => wire::Reason::LaunchFailed,
                 };
-                self.tell_unkept(handle, framework, &name, Told::failed(reason, fault.to_string()));
+                let told = Told::failed(reason, fault.to_string());
+                self.tell_unkept(handle, framework, &name, &told);
             }
         }
     }
@@ -219,8 +220,12 @@ impl Keeper {
         }
         info!(task = kept.container.spec().task, state = ?told.state(), "ended: {}", told.message);
         kept.has_ended = true;
+        // What was told before is on its way: the next one follows its acknowledgement.
+        let is_next = kept.is_all_told();
         kept.push(told);
-        self.tell(handle);
+        if is_next {
+            self.tell(handle);
+        }
     }
 
     /// Tells the oldest unacknowledged update of a task.
@@ -245,7 +250,7 @@ impl Keeper {
     }
 
     /// Tells of a task that never came to be; once, as there is nothing to remember it by.
-    fn tell_unkept(&self, handle: u64, framework: String, name: &str, told: Told) {
+    fn tell_unkept(&self, handle: u64, framework: String, name: &str, told: &Told) {
         let status = wire::StatusUpdate {
             handle,
             framework_id: framework,

@@ -45,6 +45,7 @@ pub(crate) fn framework_in(
         failover_timeout: Duration::from_millis(info.failover_timeout_ms),
         accepts_revocable: info.accepts_revocable,
         only_revocable: info.only_revocable,
+        says_wants: info.says_wants,
     };
     Ok((id, info))
 }

@@ -16,6 +16,8 @@ struct StoredFramework {
     failover_timeout_ms: u64,
     accepts_revocable: bool,
     only_revocable: bool,
+    #[serde(default)]
+    says_wants: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +51,7 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
                 .unwrap_or(u64::MAX),
             accepts_revocable: info.accepts_revocable,
             only_revocable: info.only_revocable,
+            says_wants: info.says_wants,
         }),
         Record::Agent(_, hostname) => json(&StoredAgent { hostname: hostname.clone() }),
         Record::Role(_, weight_milli, opportunistic) => {
@@ -76,6 +79,7 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
                 failover_timeout: Duration::from_millis(stored.failover_timeout_ms),
                 accepts_revocable: stored.accepts_revocable,
                 only_revocable: stored.only_revocable,
+                says_wants: stored.says_wants,
             };
             Ok(Record::Framework(id, info))
         }

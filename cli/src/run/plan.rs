@@ -40,6 +40,7 @@ impl Plan {
             failover_timeout_ms: span::millis(failover),
             accepts_revocable: args.revocable,
             only_revocable: args.revocable,
+            says_wants: args.ports.is_none(),
         };
         let command = Command {
             shell: String::new(),

@@ -7,6 +7,9 @@ use super::ending::Ending;
 use crate::output::{Output, Tone, paint};
 use crate::state;
 
+/// `headroom why` names them all.
+const MOST_NODES: usize = 3;
+
 /// Speaks for one task.
 #[derive(Debug, Clone)]
 pub(crate) struct Teller {
@@ -74,6 +77,9 @@ impl Teller {
         });
         let word = if answer.impossible { "" } else { "waiting: " };
         let mut text = format!("{word}{}", answer.summary);
+        for agent in answer.agents.iter().take(MOST_NODES) {
+            text += &format!("\nheadroom:   {}: {}", agent.hostname, agent.reason);
+        }
         for hint in &answer.hints {
             text += &format!("\nheadroom:   {hint}");
         }

@@ -62,16 +62,12 @@ fn heading(board: &Board, paint: Paint) -> Paragraph<'static> {
         Some(ratio) => format!("held/used CPU {ratio:.2}"),
         None => "held/used CPU -".into(),
     };
-    let steps = match board.ledger.wait_steps_mean {
-        Some(mean) => format!("{mean:.1} steps"),
-        None => "-".into(),
-    };
     let summary = format!(
-        "  step {}  {} nodes  {} tasks  {} wait for a place ({steps} on average)  {held}",
-        board.look.step,
+        "  {} nodes  {} tasks  {} wait for a place  {held}  step {}",
         board.look.nodes.len(),
         board.look.tasks.len(),
         board.waiting,
+        board.look.step,
     );
     let first = Line::from(vec![Span::styled(board.address.clone(), bold), Span::raw(summary)]);
     let second = match (&board.trouble, board.warnings.as_slice()) {

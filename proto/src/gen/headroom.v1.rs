@@ -799,6 +799,9 @@ pub struct FrameworkInfo {
     /// Offer nothing but lent resources.
     #[prost(bool, tag = "7")]
     pub only_revocable: bool,
+    /// The framework will say what it wants (Request), and is offered nothing before it has.
+    #[prost(bool, tag = "8")]
+    pub says_wants: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SubscribeRequest {
