@@ -80,7 +80,7 @@ pub fn measure(quick: bool) -> Result<Vec<Measured>, Fault> {
 
 fn measure_case(case: Case, shape: Shape, samples: usize) -> Result<Latency, Fault> {
     match case {
-        Case::Joined => return joined(shape, samples),
+        Case::Joined => joined(shape, samples),
         Case::Requested => {
             let mut cluster =
                 Cluster::occupied(shape, |cluster| cluster.below(SLOTS as usize + 1) as u64)?;

@@ -17,9 +17,13 @@ pub(crate) fn write(report: &Report, f: &mut Formatter<'_>) -> Result {
     if report.quick {
         writeln!(f, "quick: fewer samples than figures to quote need")?;
     }
-    part(f, "Event to offer inside the core, us", report.allocation.as_ref(), allocation)?;
-    part(f, "Status to offer over gRPC on loopback, us", report.loopback.as_ref(), loopback)?;
-    part(f, "Single functions, ns a call", report.criterion.as_ref(), criterion)?;
+    part(f, "Event to offer inside the core, us", report.allocation.as_ref(), |f, all| {
+        allocation(f, all)
+    })?;
+    part(f, "Status to offer over gRPC on loopback, us", report.loopback.as_ref(), |f, all| {
+        loopback(f, all)
+    })?;
+    part(f, "Single functions, ns a call", report.criterion.as_ref(), |f, all| criterion(f, all))?;
     part(f, "The scheduler program, ns a context switch", report.switch.as_ref(), switch)?;
     part(f, "The agent", report.agent.as_ref(), agent)
 }
@@ -61,7 +65,7 @@ fn row(
     )
 }
 
-fn allocation(f: &mut Formatter<'_>, all: &Vec<allocation::Measured>) -> Result {
+fn allocation(f: &mut Formatter<'_>, all: &[allocation::Measured]) -> Result {
     head(f)?;
     for one in all {
         let case = match one.case {
@@ -76,12 +80,12 @@ fn allocation(f: &mut Formatter<'_>, all: &Vec<allocation::Measured>) -> Result 
     Ok(())
 }
 
-fn loopback(f: &mut Formatter<'_>, all: &Vec<loopback::Measured>) -> Result {
+fn loopback(f: &mut Formatter<'_>, all: &[loopback::Measured]) -> Result {
     head(f)?;
     all.iter().try_for_each(|one| row(f, "freed", one.agents, one.frameworks, &one.latency))
 }
 
-fn criterion(f: &mut Formatter<'_>, all: &Vec<criterion::Measured>) -> Result {
+fn criterion(f: &mut Formatter<'_>, all: &[criterion::Measured]) -> Result {
     all.iter().try_for_each(|one| {
         let (low, high) = one.mean_ns_95;
         writeln!(
