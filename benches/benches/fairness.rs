@@ -11,10 +11,10 @@ fn order(criterion: &mut Criterion) {
         cluster.apply(command).expect("a wish");
     }
     let machine = cluster.machine();
-    assert_eq!(machine.hungry_in_order().len(), shape.frameworks);
+    assert_eq!(machine.hungry_in_order(false).len(), shape.frameworks);
     let mut group = criterion.benchmark_group("fairness");
     group.bench_function("1000 hungry frameworks", |bencher| {
-        bencher.iter(|| machine.hungry_in_order());
+        bencher.iter(|| machine.hungry_in_order(false));
     });
     group.finish();
 }

@@ -17,7 +17,9 @@ pub(crate) fn write(report: &Report, f: &mut Formatter<'_>) -> Result {
     if report.quick {
         writeln!(f, "quick: fewer samples than figures to quote need")?;
     }
-    part(f, "Event to offer inside the core, us", report.allocation.as_ref(), allocation)?;
+    part(f, "Event to offer inside the core, us", report.allocation.as_ref(), |f, all| {
+        allocation(f, all)
+    })?;
     part(f, "Status to offer over gRPC on loopback, us", report.loopback.as_ref(), |f, all| {
         loopback(f, all)
     })?;
@@ -63,7 +65,7 @@ fn row(
     )
 }
 
-fn allocation(f: &mut Formatter<'_>, all: &Vec<allocation::Measured>) -> Result {
+fn allocation(f: &mut Formatter<'_>, all: &[allocation::Measured]) -> Result {
     head(f)?;
     for one in all {
         let case = match one.case {

@@ -111,7 +111,8 @@ impl Testbed {
     /// Our parent group in every hierarchy that has it.
     fn cgroups(&self) -> Vec<PathBuf> {
         let here = PathBuf::from(CGROUPS);
-        let mounts = fs::read_dir(&here).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mounts =
+            fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|entry| entry.path());
         let roots = std::iter::once(here).chain(mounts);
         let roots = roots.map(|mount| mount.join(&self.cgroup_parent));
         // Joint mounts have a second name (cpu -> cpu,cpuacct).

@@ -2,44 +2,58 @@
 //! (Ghodsi et al., NSDI'11; weights as in Mesos).
 
 use crate::{
+    frameworks::Framework,
     ids::FrameworkId,
     machine::{Machine, State},
     resources::{Amounts, KINDS},
+    roles::WEIGHT_ONE,
 };
 
 /// A dominant share in billionths of the cluster, divided by the weight.
 pub type Share = u64;
 
-const BILLION: u128 = 1_000_000_000;
+/// A whole in billionths, for a weight in thousandths.
+const WHOLE: f64 = 1e9 * 1e3;
 
 /// The largest part that `held` is of `total` in any kind, over the weight (in thousandths).
+///
+/// By floating point: a sixth of the time of dividing 128-bit numbers, and every framework's share
+/// is worked out at every offer.
 #[must_use]
 pub fn share(held: Amounts, total: Amounts, weight_milli: u64) -> Share {
     let dominant = (0..KINDS)
         .filter(|kind| total.0[*kind] > 0)
-        .map(|kind| u128::from(held.0[kind]) * BILLION / u128::from(total.0[kind]))
-        .max()
-        .unwrap_or(0);
-    u64::try_from(dominant * 1_000 / u128::from(weight_milli.max(1))).unwrap_or(u64::MAX)
+        .map(|kind| held.0[kind] as f64 / total.0[kind] as f64)
+        .fold(0.0, f64::max);
+    (dominant * WHOLE / weight_milli.max(1) as f64) as Share
 }
 
 impl State {
     /// A framework's place in the order: its role's share, then its own, then who came first.
     #[must_use]
     pub fn place(&self, id: FrameworkId) -> (Share, Share, FrameworkId) {
+        let framework = self.frameworks.get(&id);
+        framework.map_or((u64::MAX, u64::MAX, id), |framework| self.place_of(framework))
+    }
+
+    fn place_of(&self, framework: &Framework) -> (Share, Share, FrameworkId) {
         let total = self.agents.total();
-        self.frameworks.get(&id).map_or((u64::MAX, u64::MAX, id), |framework| {
-            let role = self.roles.get(framework.role);
-            (share(role.held, total, role.weight_milli), share(framework.held, total, 1_000), id)
-        })
+        let role = self.roles.get(framework.role);
+        let role_share = share(role.held, total, role.weight_milli);
+        (role_share, share(framework.held, total, WEIGHT_ONE), framework.id)
     }
 }
 
 impl Machine {
-    /// The frameworks that an offer could be of use to, the most entitled first.
+    /// The frameworks that an offer of this kind could be of use to, the most entitled first.
     #[must_use]
-    pub fn hungry_in_order(&self) -> Vec<FrameworkId> {
-        let mut places: Vec<_> = self.hungry.iter().map(|id| self.state.place(*id)).collect();
+    pub fn hungry_in_order(&self, revocable: bool) -> Vec<FrameworkId> {
+        let state = &self.state;
+        let hungry = self.hungry.iter().filter_map(|id| state.frameworks.get(id));
+        let takers = hungry.filter(|framework| {
+            framework.takes(revocable, state.roles.get(framework.role).opportunistic)
+        });
+        let mut places: Vec<_> = takers.map(|framework| state.place_of(framework)).collect();
         places.sort_unstable();
         places.into_iter().map(|(_, _, id)| id).collect()
     }

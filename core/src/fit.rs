@@ -14,12 +14,13 @@ pub fn best(
     scale: Amounts,
     mut allowed: impl FnMut(usize) -> bool,
 ) -> Option<usize> {
-    let mut best: Option<(u64, usize)> = None;
+    let part = part_of(scale);
+    let mut best: Option<(f64, usize)> = None;
     for (slot, free) in column.iter().enumerate() {
         if !request.fits_in(*free) {
             continue;
         }
-        let left = leftover(*free, request, scale);
+        let left = leftover(*free, request, part);
         if best.is_none_or(|(least, _)| left < least) && allowed(slot) {
             best = Some((left, slot));
         }
@@ -27,16 +28,15 @@ pub fn best(
     best.map(|(_, slot)| slot)
 }
 
-/// What remains of `free` after `request`, as a sum over the kinds that the cluster has, each in
-/// millionths of the whole cluster's.
-fn leftover(free: Amounts, request: Amounts, scale: Amounts) -> u64 {
-    (0..KINDS)
-        .filter(|kind| scale.0[*kind] > 0)
-        .map(|kind| {
-            let left = free.0[kind] - request.0[kind];
-            (u128::from(left) * 1_000_000 / u128::from(scale.0[kind])) as u64
-        })
-        .sum()
+/// By what an amount of each kind is multiplied to be a part of the whole cluster's; 0 for kinds that
+/// the cluster lacks. A multiplication a node instead of a division.
+fn part_of(scale: Amounts) -> [f64; KINDS] {
+    scale.0.map(|all| if all > 0 { 1.0 / all as f64 } else { 0.0 })
+}
+
+/// What remains of `free` after `request`, as a sum of parts over the kinds.
+fn leftover(free: Amounts, request: Amounts, part: [f64; KINDS]) -> f64 {
+    (0..KINDS).map(|kind| (free.0[kind] - request.0[kind]) as f64 * part[kind]).sum()
 }
 
 #[cfg(test)]

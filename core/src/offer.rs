@@ -102,10 +102,10 @@ impl Machine {
         let mut made = BTreeMap::new();
         for agent in agents {
             for revocable in [false, true] {
-                if self.hungry.is_empty() {
-                    break;
+                if self.hungry.is_empty() || !self.has_free(*agent, revocable) {
+                    continue;
                 }
-                for framework in self.hungry_in_order() {
+                for framework in self.hungry_in_order(revocable) {
                     if !self.has_free(*agent, revocable) {
                         break;
                     }
@@ -257,7 +257,7 @@ impl Machine {
         let framework = self.state.frameworks.get(&framework)?;
         let of = self.state.agents.get(agent)?;
         let opportunistic = self.state.roles.get(framework.role).opportunistic;
-        if !framework.is_hungry() || !framework.takes(revocable, opportunistic) {
+        if !framework.takes(revocable, opportunistic) || !framework.is_hungry() {
             return None;
         }
         let free = if revocable { of.free_revocable().into() } else { of.free() };
