@@ -1,6 +1,6 @@
 //! A cluster of one node: `headroom up`, or allocator and agent apart.
 
-use std::{path::PathBuf, process::Command};
+use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
 use crate::{
     Json,
@@ -229,6 +229,14 @@ impl Cluster {
             self.task(name)["state"] == "running"
         });
         started
+    }
+
+    /// The tasks' processes, of which there is one soon: "running" is said when it is started.
+    #[must_use]
+    pub fn task_pids(&self) -> BTreeSet<i32> {
+        wait_for("a task's process", || {
+            Some(self.house.cgroups.task_pids()).filter(|pids| !pids.is_empty())
+        })
     }
 
     /// Waits until no container is left: no process and no directory.

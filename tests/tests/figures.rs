@@ -202,7 +202,14 @@ async fn direct_writes_sum_up_to_the_kernels_account() {
     let sandbox =
         fs::read_dir(&sandboxes).expect("a sandbox").flatten().next().expect("one").path();
     let rate = |tasks: &[TaskReport]| writer.report(tasks).and_then(|task| task.write_bytes_per_s);
-    bench.listener.until("writing is measured", |tasks| rate(tasks).is_some()).await;
+    let mut reports = 0;
+    let first = bench.listener.until("writing is measured", |tasks| {
+        reports += 1;
+        rate(tasks).is_some() || reports > 40
+    });
+    if first.await.last().is_some_and(|(_, tasks)| rate(tasks).is_none()) {
+        return println!("skipped: writes are not measured here before the first (no eBPF, v1)");
+    }
     fs::write(sandbox.join("go"), "").expect("go");
     let mut quiet = 0;
     let reports = bench.listener.until("it has written", |tasks| {

@@ -26,7 +26,7 @@ fn passing_the_memory_limit_is_told_apart_from_a_kill() {
     assert_eq!((&task["state"], &task["reason"]), (&"failed".into(), &"memory_limit".into()));
 
     let run = cluster.run_named("shot", &["--", "sleep", "1000"]);
-    let pids = cluster.house.cgroups.task_pids();
+    let pids = cluster.task_pids();
     kill(Pid::from_raw(*pids.first().expect("a process")), Signal::SIGKILL).expect("killed");
     let done = run.done();
     assert_eq!(done.code, 137, "{done:?}");

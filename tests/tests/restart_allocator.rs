@@ -3,6 +3,7 @@
 use std::{thread::sleep, time::Duration};
 
 use headroom_tests::{Cluster, Settings, can_run, wait_until};
+use nix::sys::signal::Signal;
 
 const WAITS: &str = "echo ready; while [ ! -e go ]; do sleep 0.05; done; echo bye; exit 6";
 
@@ -61,6 +62,8 @@ fn what_ended_while_the_allocator_was_away_is_told() {
     cluster.start_allocator(&settings);
     let done = run.done();
     assert_eq!(done.code, 6, "{done:?}");
+    let task = cluster.task("one");
+    assert_eq!((&task["state"], &task["exit_code"]), (&"failed".into(), &6.into()), "{task}");
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn headroom_up_goes_on_where_it_was_killed() {
     let web = ["run", "--memory", "64MiB", "--detach", "--name", "web", "--", "sleep", "1000"];
     let started = cluster.headroom(&web);
     assert_eq!((started.code, started.out.as_str()), (0, "web\n"), "{started:?}");
-    let pids = cluster.house.cgroups.task_pids();
+    let pids = cluster.task_pids();
     assert_eq!(pids.len(), 1);
     cluster.kill_allocator();
     cluster.restart_up(&settings);
@@ -82,4 +85,38 @@ fn headroom_up_goes_on_where_it_was_killed() {
     assert_eq!(cluster.headroom(&["kill", "web"]).code, 0);
     cluster.until("web", "killed");
     cluster.empty();
+}
+
+/// The agent is held up, so that the framework is back long before it.
+#[test]
+fn a_framework_that_is_back_before_the_agent_loses_nothing() {
+    if !can_run() {
+        return;
+    }
+    for interrupted in [false, true] {
+        let settings = Settings::quick();
+        let mut cluster = Cluster::apart(&settings);
+        let run = cluster.run_named("one", &["--", "sh", "-c", WAITS]);
+        wait_until("it is ready", || run.out().contains("ready"));
+        cluster.agent().signal(Signal::SIGSTOP);
+        cluster.kill_allocator();
+        cluster.start_allocator(&settings);
+        wait_until("run is back", || {
+            let told = cluster.headroom(&["frameworks", "--json"]);
+            told.code == 0 && told.json()["frameworks"][0]["connected"] == true
+        });
+        if interrupted {
+            run.signal(Signal::SIGINT);
+            sleep(Duration::from_millis(300));
+        }
+        cluster.agent().signal(Signal::SIGCONT);
+        if !interrupted {
+            cluster.until("one", "running");
+            let output = cluster.sandbox_file("stdout").expect("a sandbox");
+            std::fs::write(output.with_file_name("go"), "").expect("go");
+        }
+        let done = run.done();
+        assert_eq!(done.code, if interrupted { 143 } else { 6 }, "{done:?}");
+        cluster.empty();
+    }
 }

@@ -1,23 +1,35 @@
 //! Reads `cargo test -- --show-output` line by line and keeps, of what passing tests printed, only
 //! why they were skipped.
 
-/// Where in the output we are.
+/// Where in the output of a test program we are.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Elsewhere,
+    /// What passing tests printed: it can look like anything.
+    Printed,
+    /// Their names, after the heading came again.
+    Names,
+}
+
+/// The reader.
 #[derive(Debug, Default)]
 pub(crate) struct Skips {
-    in_successes: bool,
+    part: Part,
     test: String,
 }
 
 impl Skips {
     /// What to print for a line.
     pub(crate) fn pass(&mut self, line: &str) -> Option<String> {
-        match line {
-            "successes:" => self.in_successes = true,
-            "failures:" => self.in_successes = false,
-            _ if line.starts_with("test result:") => self.in_successes = false,
+        let is_over = line == "failures:" || line.starts_with("test result:");
+        match self.part {
+            Part::Elsewhere if line == "successes:" => self.part = Part::Printed,
+            Part::Printed if line == "successes:" => self.part = Part::Names,
+            Part::Names if is_over => self.part = Part::Elsewhere,
             _ => {}
         }
-        if !self.in_successes {
+        if self.part == Part::Elsewhere {
             return Some(line.to_owned());
         }
         let name = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"));
@@ -45,6 +57,7 @@ skipped: needs root
 
 ---- b stdout ----
 chatter
+test result: of another run
 
 successes:
     a

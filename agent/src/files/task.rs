@@ -232,7 +232,7 @@ impl TaskFiles {
                 Kind::IoBytes | Kind::IoOps => V1_IO_NOT_COUNTED,
                 _ => "the file is not understood",
             };
-            self.note(kind, reason.into());
+            self.note(kind, reason);
         }
     }
 
@@ -273,9 +273,9 @@ impl TaskFiles {
     }
 
     /// Once per figure: the list is bounded by the number of kinds.
-    fn note(&mut self, kind: Kind, reason: String) {
+    fn note(&mut self, kind: Kind, reason: impl Into<String>) {
         if !self.absences.iter().any(|absence| absence.what == kind.what()) {
-            self.absences.push(Absence::new(kind.what(), reason));
+            self.absences.push(Absence::new(kind.what(), reason.into()));
         }
     }
 }
