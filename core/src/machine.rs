@@ -10,6 +10,7 @@ use crate::{
     ledger::Ledger,
     offer::Offers,
     overcommit::STALE_STEPS,
+    questions::Questions,
     roles::Roles,
     tasks::Tasks,
     time::Time,
@@ -120,6 +121,7 @@ pub struct Machine {
     pub(crate) deadlines: Deadlines,
     /// The frameworks that an offer could be of use to.
     pub(crate) hungry: BTreeSet<FrameworkId>,
+    pub(crate) questions: Questions,
 }
 
 impl Machine {
@@ -140,6 +142,7 @@ impl Machine {
             ids: Ids::new(epoch),
             deadlines: Deadlines::default(),
             hungry: BTreeSet::new(),
+            questions: Questions::default(),
         }
     }
 

@@ -34,6 +34,10 @@ impl Machine {
         }
         let has: BTreeSet<_> = hello.tasks.iter().map(|task| task.handle).collect();
         self.settle_missing(now, id, &has, effects);
+        for task in &hello.tasks {
+            self.answer(task.framework, &task.name, effects);
+        }
+        self.seen(id, effects);
         self.refresh_lending(now, id);
         self.offer_agents(now, &[id], effects);
         Ok(Reply::Agent(id))
@@ -63,6 +67,7 @@ impl Machine {
     pub(crate) fn restore_agent(&mut self, now: Time, id: AgentId, hostname: String) {
         let agent = Agent { gone_since: Some(now), ..Agent::unseen(id, hostname) };
         if self.state.agents.insert(agent).is_some() {
+            self.questions.unseen.insert(id);
             self.deadlines.add(now + self.settings.agent_timeout, Deadline::Agent(id));
         }
     }
@@ -273,6 +278,7 @@ impl Machine {
             framework.filters.forget_agent(id);
         }
         effects.push(Effect::Persist(Record::AgentRemoved(id)));
+        self.seen(id, effects);
     }
 
     /// Ends a task that nobody can tell the end of.

@@ -4,8 +4,9 @@ use crate::{
     command::Caller,
     effect::Effect,
     holdings::{As, Holding},
-    ids::{AgentId, TaskHandle},
+    ids::{AgentId, FrameworkId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    questions::Question,
     tasks::{EndedTask, Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -46,6 +47,9 @@ impl Machine {
         let (framework, agent, role, revocable) =
             (task.framework, task.agent, task.role, task.revocable);
         let ends = status.state.is_terminal() && !task.state.is_terminal();
+        // Also of a task that had ended before this allocator knew it.
+        let end_is_news = status.state.is_terminal()
+            && !task.unacknowledged.as_ref().is_some_and(|told| told.state.is_terminal());
         let stays_killing = task.state == TaskState::Killing && !status.state.is_terminal();
         if !task.state.is_terminal() && !stays_killing {
             task.state = status.state;
@@ -64,7 +68,7 @@ impl Machine {
         } else {
             effects.extend(status.uuid.map(|uuid| Effect::Acknowledge(agent, handle, uuid)));
         }
-        if ends {
+        if end_is_news {
             self.remember(handle, owner_name.as_deref().unwrap_or("?"), status);
         }
         if status.state.is_terminal() && (status.uuid.is_none() || owner_name.is_none()) {
@@ -126,8 +130,7 @@ impl Machine {
         match framework.tasks.get(name).copied() {
             Some(handle) => self.end_task(handle, grace, Reason::KilledByFramework, effects),
             None => {
-                let (state, reason) = (TaskState::Lost, Reason::Reconciliation);
-                let status = TaskStatus::of(name, None, state, reason).saying("no such task");
+                let status = self.unknown_task(caller.framework, name, Question::End(grace));
                 effects.push(Effect::Update(caller.framework, status));
             }
         }
@@ -169,18 +172,28 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         let framework = self.caller(caller)?;
-        let tasks = framework.tasks.clone();
-        let names = if names.is_empty() { tasks.keys().cloned().collect() } else { names };
+        let all = || framework.tasks.keys().cloned().collect();
+        let names = if names.is_empty() { all() } else { names };
         for name in names {
-            let task = tasks.get(&name).and_then(|handle| self.state.tasks.by_handle.get(handle));
-            let (agent, state) = match task {
-                Some(task) => (Some(task.agent), self.told_state(task)),
-                None => (None, TaskState::Lost),
-            };
-            let status = TaskStatus::of(&name, agent, state, Reason::Reconciliation);
-            effects.push(Effect::Update(caller.framework, status));
+            let status = self.reconciled(caller.framework, &name);
+            effects.extend(status.map(|status| Effect::Update(caller.framework, status)));
         }
         Ok(Reply::Done)
+    }
+
+    /// How a framework's task is, as far as it is known. Of one that has ended, the agent's own word
+    /// is told, with its exit code; nothing, while that is on its way.
+    pub(crate) fn reconciled(&mut self, framework: FrameworkId, name: &str) -> Option<TaskStatus> {
+        let owner = self.state.frameworks.get(&framework);
+        let handle = owner.and_then(|owner| owner.tasks.get(name));
+        match handle.and_then(|handle| self.state.tasks.by_handle.get(handle)) {
+            Some(task) if task.state.is_terminal() => task.unacknowledged.clone(),
+            Some(task) => {
+                let state = self.told_state(task);
+                Some(TaskStatus::of(name, Some(task.agent), state, Reason::Reconciliation))
+            }
+            None => Some(self.unknown_task(framework, name, Question::State)),
+        }
     }
 
     fn told_state(&self, task: &Task) -> TaskState {

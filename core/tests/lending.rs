@@ -4,7 +4,8 @@
 
 use headroom_core::{
     command::{
-        AgentHello, AgentReport, Caller, Command, FrameworkInfo, Launch, TaskUsage, Usage, Want,
+        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage,
+        Usage, Want,
     },
     effect::{Effect, OfferMade, Record},
     ids::{AgentId, FrameworkId, TaskHandle},
@@ -289,49 +290,126 @@ fn a_silent_agent_is_given_up_and_its_tasks_are_lost() {
     assert!(lost && effects.contains(&Effect::Persist(Record::AgentRemoved(agent))), "{effects:?}");
 }
 
-#[test]
-fn a_restarted_allocator_relearns_tasks_from_agents() {
-    let mut cluster = Cluster::new();
-    let (agent, _) = cluster.agent(2);
-    let lasting = FrameworkInfo {
-        name: "one".into(),
-        role: "*".into(),
-        failover_timeout: Duration::from_secs(600),
-        ..FrameworkInfo::default()
-    };
-    let (one, effects) = cluster.framework("one", lasting.clone());
-    let task = cluster.launch(one, &offers(&effects, one.framework)[0], "t", 1_500);
+/// A cluster whose allocator was restarted: its framework is back, its agent not yet.
+struct Restarted {
+    cluster: Cluster,
+    agent: AgentId,
+    caller: Caller,
+    held: HeldTask,
+}
 
-    let mut second = Machine::new(Settings::default(), 2);
-    second.restore(
-        Time::ZERO,
-        [Record::Framework(one.framework, lasting.clone()), Record::Agent(agent, "node2".into())],
-    );
-    cluster.machine = second;
-    let hello = AgentHello {
-        agent: Some(agent),
-        hostname: "node2".into(),
-        total: Amounts::of(2_000, 2_048_000).into(),
-        tasks: vec![headroom_core::command::HeldTask {
-            handle: task,
+impl Restarted {
+    fn new() -> Self {
+        let mut cluster = Cluster::new();
+        let (agent, _) = cluster.agent(2);
+        let info = FrameworkInfo {
+            name: "one".into(),
+            role: "*".into(),
+            failover_timeout: Duration::from_secs(600),
+            ..FrameworkInfo::default()
+        };
+        let (one, effects) = cluster.framework("one", info.clone());
+        let handle = cluster.launch(one, &offers(&effects, one.framework)[0], "t", 1_500);
+        let mut second = Machine::new(Settings::default(), 2);
+        let framework = Record::Framework(one.framework, info.clone());
+        second.restore(Time::ZERO, [framework, Record::Agent(agent, "node2".into())]);
+        cluster.machine = second;
+        let effects = cluster.apply(Command::Subscribe(Some(one.framework), info, 5));
+        assert_eq!(offers(&effects, one.framework), []);
+        let held = HeldTask {
+            handle,
             framework: one.framework,
             name: "t".into(),
             role: "*".into(),
             request: Amounts::of(1_500, 1_500_000).into(),
             revocable: false,
             state: TaskState::Running,
-        }],
-        ..Default::default()
-    };
-    cluster.apply(Command::AgentHello(hello));
-    let effects = cluster.apply(Command::Subscribe(Some(one.framework), lasting, 5));
-    let rest = offers(&effects, one.framework);
+        };
+        let caller = Caller { framework: one.framework, session: 5 };
+        Self { cluster, agent, caller, held }
+    }
+
+    fn reconcile(&mut self) -> Vec<Effect> {
+        self.cluster.apply(Command::Reconcile(self.caller, vec!["t".into()]))
+    }
+
+    fn agent_returns(&mut self, state: TaskState) -> Vec<Effect> {
+        let hello = AgentHello {
+            agent: Some(self.agent),
+            hostname: "node2".into(),
+            total: Amounts::of(2_000, 2_048_000).into(),
+            tasks: vec![HeldTask { state, ..self.held.clone() }],
+            ..Default::default()
+        };
+        self.cluster.apply(Command::AgentHello(hello))
+    }
+}
+
+/// The states that a framework is told of.
+fn told(effects: &[Effect]) -> Vec<TaskState> {
+    let states = effects.iter().filter_map(|effect| match effect {
+        Effect::Update(_, status) => Some(status.state),
+        _ => None,
+    });
+    states.collect()
+}
+
+#[test]
+fn a_restarted_allocator_relearns_tasks_from_agents() {
+    let mut restarted = Restarted::new();
+    let effects = restarted.agent_returns(TaskState::Running);
+    let rest = offers(&effects, restarted.caller.framework);
     assert_eq!(cpus(&rest[0]), 500, "what the relearned task holds is not offered");
-    let caller = Caller { framework: one.framework, session: 5 };
-    let effects = cluster.apply(Command::Reconcile(caller, vec![]));
+    assert_eq!(told(&restarted.reconcile()), [TaskState::Running]);
+}
+
+#[test]
+fn a_task_is_not_lost_before_its_agent_had_time_to_come_back() {
+    let mut restarted = Restarted::new();
+    assert_eq!(told(&restarted.reconcile()), [TaskState::Unreachable]);
+    assert_eq!(told(&restarted.agent_returns(TaskState::Running)), [TaskState::Running]);
+
+    let mut restarted = Restarted::new();
+    assert_eq!(told(&restarted.reconcile()), [TaskState::Unreachable]);
+    assert_eq!(told(&restarted.cluster.after(3_600)), [TaskState::Lost], "it never came back");
+    assert_eq!(told(&restarted.reconcile()), [TaskState::Lost]);
+}
+
+#[test]
+fn a_kill_before_its_agent_is_back_is_kept() {
+    let mut restarted = Restarted::new();
+    let grace = Some(Duration::from_secs(1));
+    let kill = Command::Kill(restarted.caller, "t".into(), grace);
+    assert_eq!(told(&restarted.cluster.apply(kill)), [TaskState::Unreachable]);
+    restarted.reconcile();
+    let effects = restarted.agent_returns(TaskState::Running);
+    let order =
+        Effect::Kill(restarted.agent, restarted.held.handle, grace, Reason::KilledByFramework);
+    assert!(effects.contains(&order), "{effects:?}");
+}
+
+#[test]
+fn an_end_meanwhile_is_told_once_and_with_its_exit_code() {
+    let mut restarted = Restarted::new();
+    restarted.reconcile();
+    assert_eq!(told(&restarted.agent_returns(TaskState::Failed)), [], "the agent has the word");
+    assert_eq!(told(&restarted.reconcile()), []);
+    let status = TaskStatus {
+        exit_code: Some(6),
+        uuid: Some([1; 16]),
+        ..TaskStatus::of("t", None, TaskState::Failed, Reason::CommandFailed)
+    };
+    let (agent, handle) = (restarted.agent, restarted.held.handle);
+    for _ in 0..2 {
+        let command = Command::Status(agent, handle, Box::new(status.clone()));
+        assert_eq!(told(&restarted.cluster.apply(command)), [TaskState::Failed]);
+    }
+    let effects = restarted.reconcile();
     assert!(
-        matches!(&effects[..], [Effect::Update(_, status)] if status.state == TaskState::Running)
+        matches!(&effects[..], [Effect::Update(_, status)] if status.exit_code == Some(6)),
+        "{effects:?}"
     );
+    assert_eq!(restarted.cluster.machine.state().tasks.ended.len(), 1, "it is remembered once");
 }
 
 #[test]

@@ -2,8 +2,7 @@
 //! themselves then (see `daemon`); tasks, cgroups and directories are what is left.
 
 use std::{
-    os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -28,17 +27,16 @@ rm -rf --one-file-system "$1"*
 /// What the names of all cgroups and directories of this process' tests begin with; a guard watches
 /// over them. A test that mounts something does so at `small` in its directory.
 pub(crate) fn prefix() -> &'static str {
-    static PREFIX: OnceLock<String> = OnceLock::new();
-    PREFIX.get_or_init(|| {
+    static GUARD: OnceLock<(String, Child)> = OnceLock::new();
+    let (prefix, _) = GUARD.get_or_init(|| {
         let prefix = format!("headroom-test-{}-p", std::process::id());
+        // A session of its own: Ctrl-C must not end it too.
         let mut shell = Command::new("setsid");
         shell.args(["/bin/sh", "-c", SCRIPT, &prefix]).arg(std::env::temp_dir().join(&prefix));
-        // Out of the terminal's reach: Ctrl-C must not end it too.
-        shell.process_group(0).stdin(Stdio::piped());
-        shell.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut guard = shell.spawn().expect("setsid and sh");
-        // Held open until this process ends; nobody else has it (Rust closes it on exec).
-        std::mem::forget(guard.stdin.take());
-        prefix
-    })
+        // Its input is held open until this process ends; nobody else has it, as Rust closes it on
+        // exec.
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        (prefix, shell.spawn().expect("setsid and sh"))
+    });
+    prefix
 }
