@@ -141,7 +141,7 @@ impl Reclaimer {
             self.lend(false, pressure.unwrap_or(MEMORY), &mut actions);
         }
         let calm = self.last_pressure.is_none_or(|at| now.since(at) >= self.policy.calm);
-        if pressure.is_some() || self.excess(signals) > 0 {
+        if pressure.is_some() || self.is_out_of_line(signals) {
             self.lower(signals, &mut actions);
         } else if calm {
             self.raise(signals, elapsed, &mut actions);
@@ -180,6 +180,15 @@ impl Reclaimer {
         !at_floor && signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli)
     }
 
+    /// The ceiling does not fit what owners leave over: lent work passes it already, or could.
+    fn is_out_of_line(&self, signals: &Signals<'_>) -> bool {
+        let slack = signals.capacity_cpus_milli * self.policy.slack_milli / 1_000;
+        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli);
+        let room = self.room(signals).map(|room| room.max(self.policy.floor_cpus_milli));
+        let could = room.is_some_and(|room| room + slack < ceiling);
+        !signals.lent.is_empty() && (could || self.excess(signals) > 0)
+    }
+
     /// By how much lent work passes what its owners leave over; its floor is granted to it.
     fn excess(&self, signals: &Signals<'_>) -> u64 {
         let room = self.room(signals).map(|room| room.max(self.policy.floor_cpus_milli));
@@ -187,11 +196,10 @@ impl Reclaimer {
     }
 
     fn lower(&mut self, signals: &Signals<'_>, actions: &mut Vec<Action>) {
-        let used = signals.lent_cpus_milli.unwrap_or(signals.capacity_cpus_milli);
-        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli).min(used);
-        let step = ceiling * 7 / 10;
-        let target = self.room(signals).map_or(step, |room| room.min(ceiling));
-        let lowered = if self.is_waiting(signals) { target.min(step) } else { target };
+        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli);
+        let used = signals.lent_cpus_milli.unwrap_or(ceiling).min(ceiling);
+        let target = self.room(signals).unwrap_or(used * 7 / 10).min(ceiling);
+        let lowered = if self.is_waiting(signals) { target.min(used * 7 / 10) } else { target };
         self.set(Some(lowered.max(self.policy.floor_cpus_milli)), actions);
     }
 
@@ -263,7 +271,7 @@ mod tests {
     #[test]
     fn a_burst_is_answered_at_once_and_forgiven_slowly() {
         let mut ladder = Reclaimer::new(Policy::default());
-        assert_eq!(ladder.look(at(0), &signals(100, 1_500, 0)), []);
+        assert_eq!(ladder.look(at(0), &signals(0, 1_500, 0)), []);
         let burst = ladder.look(at(1), &signals(1_500, 500, 300));
         assert_eq!(burst[0], Action::Lending(false, WAITING));
         assert_eq!(burst[1], Action::Quota(Some(350)), "0.7 of what it used");
@@ -302,7 +310,9 @@ mod tests {
     #[test]
     fn waiting_that_lent_work_does_not_cause_is_no_pressure() {
         let mut ladder = Reclaimer::new(Policy::default());
-        assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), []);
+        let ceiling_only = [Action::Quota(Some(50))];
+        assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), ceiling_only);
+        assert!(ladder.is_lending());
     }
 
     #[test]
