@@ -41,10 +41,9 @@ fn part_of(scale: Amounts) -> [u64; KINDS] {
 /// fit. Without branches or divisions: whether a node has room in every kind cannot be foretold.
 fn leftover(free: Amounts, request: Amounts, part: [u64; KINDS]) -> u64 {
     let (mut fits, mut sum) = (true, 0_u64);
-    for kind in 0..KINDS {
-        fits &= request.0[kind] <= free.0[kind];
-        let left = free.0[kind].wrapping_sub(request.0[kind]);
-        sum = sum.wrapping_add(left.wrapping_mul(part[kind]));
+    for ((free, request), part) in free.0.into_iter().zip(request.0).zip(part) {
+        fits &= request <= free;
+        sum = sum.wrapping_add(free.wrapping_sub(request).wrapping_mul(part));
     }
     if fits { sum } else { u64::MAX }
 }
