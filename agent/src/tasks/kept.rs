@@ -95,12 +95,18 @@ impl Kept {
         })
     }
 
-    pub(super) fn acknowledge(&mut self, uuid: &[u8]) {
-        let Ok(uuid) = uuid::Uuid::from_slice(uuid) else { return };
+    /// Takes the oldest update out; says whether the next one may be told now. One that can't be
+    /// written down stays, and is told again with the others that wait: not at once, for ever.
+    pub(super) fn acknowledge(&mut self, uuid: &[u8]) -> bool {
+        let Ok(uuid) = uuid::Uuid::from_slice(uuid) else { return false };
         match self.updates.ack(&uuid.to_string()) {
+            Ok(_) => true,
             // An acknowledgement that comes twice is harmless.
-            Ok(_) | Err(CheckpointError::NotHead { .. }) => {}
-            Err(fault) => error!("an acknowledgement could not be written down: {fault}"),
+            Err(CheckpointError::NotHead { .. }) => false,
+            Err(fault) => {
+                error!("an acknowledgement could not be written down: {fault}");
+                false
+            }
         }
     }
 }

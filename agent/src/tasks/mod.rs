@@ -261,7 +261,9 @@ impl Keeper {
 
     fn acknowledged(&mut self, acknowledged: &wire::AcknowledgeStatus) {
         let Some(kept) = self.tasks.get_mut(&acknowledged.handle) else { return };
-        kept.acknowledge(&acknowledged.uuid);
+        if !kept.acknowledge(&acknowledged.uuid) {
+            return;
+        }
         if kept.has_ended && kept.is_all_told() {
             if let Some(kept) = self.tasks.remove(&acknowledged.handle)
                 && let Err(fault) = kept.container.forget()
