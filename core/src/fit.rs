@@ -15,28 +15,37 @@ pub fn best(
     mut allowed: impl FnMut(usize) -> bool,
 ) -> Option<usize> {
     let part = part_of(scale);
-    let mut best: Option<(f64, usize)> = None;
+    let mut best = (u64::MAX, None);
     for (slot, free) in column.iter().enumerate() {
-        if !request.fits_in(*free) {
+        // Most full nodes are full of CPUs; this branch is then foretold well.
+        if request.cpus_milli() > free.cpus_milli() {
             continue;
         }
         let left = leftover(*free, request, part);
-        if best.is_none_or(|(least, _)| left < least) && allowed(slot) {
-            best = Some((left, slot));
+        if left < best.0 && allowed(slot) {
+            best = (left, Some(slot));
         }
     }
-    best.map(|(_, slot)| slot)
+    best.1
 }
 
-/// By what an amount of each kind is multiplied to be a part of the whole cluster's; 0 for kinds that
-/// the cluster lacks. A multiplication a node instead of a division.
-fn part_of(scale: Amounts) -> [f64; KINDS] {
-    scale.0.map(|all| if all > 0 { 1.0 / all as f64 } else { 0.0 })
+/// The whole cluster's amount of a kind, as a leftover counts it.
+const WHOLE: u64 = 1 << 60;
+
+/// What one thousandth of each kind counts in a leftover; nothing for kinds that the cluster lacks.
+fn part_of(scale: Amounts) -> [u64; KINDS] {
+    scale.0.map(|all| WHOLE.checked_div(all).unwrap_or(0))
 }
 
-/// What remains of `free` after `request`, as a sum of parts over the kinds.
-fn leftover(free: Amounts, request: Amounts, part: [f64; KINDS]) -> f64 {
-    (0..KINDS).map(|kind| (free.0[kind] - request.0[kind]) as f64 * part[kind]).sum()
+/// What remains of `free` after `request`, as a sum over the kinds; the most there is if it does not
+/// fit. Without branches or divisions: whether a node has room in every kind cannot be foretold.
+fn leftover(free: Amounts, request: Amounts, part: [u64; KINDS]) -> u64 {
+    let (mut fits, mut sum) = (true, 0_u64);
+    for ((free, request), part) in free.0.into_iter().zip(request.0).zip(part) {
+        fits &= request <= free;
+        sum = sum.wrapping_add(free.wrapping_sub(request).wrapping_mul(part));
+    }
+    if fits { sum } else { u64::MAX }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! the next wake-up. On top of that, rung by rung:
 //! 1. stop lending: nothing new is offered;
 //! 2. CPU quota on all lent work together: down at once to what the owners leave over, or to seven
-//!    tenths if that is less; up by at most a tenth of the node a second, once calm;
+//!    tenths if that is less while they wait; up by at most half of the node a second, once calm;
 //! 3. kill, last: when memory runs out, or when the quota has stood at its floor for long.
 
 use crate::{ids::TaskHandle, time::Time};
@@ -17,6 +17,9 @@ pub struct Policy {
     pub cpu_margin_milli: u64,
     /// Run-queue wait of protected tasks that counts as pressure, in thousandths of one CPU.
     pub wait_milli: u64,
+    /// Lent work that passes what its owners leave over by no more than this part of the CPUs is
+    /// trimmed, and no more: usage is never quite even.
+    pub slack_milli: u64,
     /// The quota never falls below this, in thousandths of a CPU: what is lent keeps breathing.
     pub floor_cpus_milli: u64,
     /// No pressure for so long before the quota rises and lending starts again.
@@ -37,10 +40,11 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             cpu_margin_milli: 50,
-            wait_milli: 20,
+            wait_milli: 100,
+            slack_milli: 50,
             floor_cpus_milli: 50,
-            calm: Duration::from_secs(1),
-            rise_milli_per_s: 100,
+            calm: Duration::from_millis(500),
+            rise_milli_per_s: 500,
             memory_low_milli: 100,
             memory_kill_milli: 50,
             kill_interval: Duration::from_secs(1),
@@ -137,10 +141,12 @@ impl Reclaimer {
             self.lend(false, pressure.unwrap_or(MEMORY), &mut actions);
         }
         let calm = self.last_pressure.is_none_or(|at| now.since(at) >= self.policy.calm);
-        if pressure.is_some() {
+        if pressure.is_some() || self.is_out_of_line(signals) {
             self.lower(signals, &mut actions);
         } else if calm {
             self.raise(signals, elapsed, &mut actions);
+        }
+        if calm && pressure.is_none() && !low {
             self.lend(true, CALM, &mut actions);
         }
         self.kill(now, signals, &mut actions);
@@ -154,26 +160,46 @@ impl Reclaimer {
         signals.protected_cpus_milli.map(|used| usable.saturating_sub(used))
     }
 
-    /// Pressure is on while lent work runs and either its owners wait, or both together fill the node.
+    /// Pressure is on while lent work runs and either its owners wait, or both together pass the node.
     fn cpu_pressure(&self, signals: &Signals<'_>) -> Option<&'static str> {
         let lent = signals.lent_cpus_milli.unwrap_or(u64::MAX);
         if signals.lent.is_empty() || lent == 0 {
             return None;
         }
-        if signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli) {
+        if self.is_waiting(signals) {
             return Some(WAITING);
         }
-        let over = self.room(signals).is_some_and(|room| signals.lent_cpus_milli > Some(room));
-        over.then_some(BUSY)
+        let slack = signals.capacity_cpus_milli * self.policy.slack_milli / 1_000;
+        (self.excess(signals) > slack).then_some(BUSY)
+    }
+
+    /// Owners wait for a CPU, and not only because others than lent work are in their way: lent
+    /// work at its floor is in nobody's.
+    fn is_waiting(&self, signals: &Signals<'_>) -> bool {
+        let at_floor = self.quota.is_some_and(|quota| quota <= self.policy.floor_cpus_milli);
+        !at_floor && signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli)
+    }
+
+    /// The ceiling does not fit what owners leave over: lent work passes it already, or could.
+    fn is_out_of_line(&self, signals: &Signals<'_>) -> bool {
+        let slack = signals.capacity_cpus_milli * self.policy.slack_milli / 1_000;
+        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli);
+        let room = self.room(signals).map(|room| room.max(self.policy.floor_cpus_milli));
+        let could = room.is_some_and(|room| room + slack < ceiling);
+        !signals.lent.is_empty() && (could || self.excess(signals) > 0)
+    }
+
+    /// By how much lent work passes what its owners leave over; its floor is granted to it.
+    fn excess(&self, signals: &Signals<'_>) -> u64 {
+        let room = self.room(signals).map(|room| room.max(self.policy.floor_cpus_milli));
+        signals.lent_cpus_milli.zip(room).map_or(0, |(lent, room)| lent.saturating_sub(room))
     }
 
     fn lower(&mut self, signals: &Signals<'_>, actions: &mut Vec<Action>) {
-        let used = signals.lent_cpus_milli.unwrap_or(signals.capacity_cpus_milli);
-        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli).min(used);
-        let step = ceiling * 7 / 10;
-        let target = self.room(signals).map_or(step, |room| room.min(ceiling));
-        let waiting = signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli);
-        let lowered = if waiting { target.min(step) } else { target };
+        let ceiling = self.quota.unwrap_or(signals.capacity_cpus_milli);
+        let used = signals.lent_cpus_milli.unwrap_or(ceiling).min(ceiling);
+        let target = self.room(signals).unwrap_or(used * 7 / 10).min(ceiling);
+        let lowered = if self.is_waiting(signals) { target.min(used * 7 / 10) } else { target };
         self.set(Some(lowered.max(self.policy.floor_cpus_milli)), actions);
     }
 
@@ -245,26 +271,48 @@ mod tests {
     #[test]
     fn a_burst_is_answered_at_once_and_forgiven_slowly() {
         let mut ladder = Reclaimer::new(Policy::default());
-        assert_eq!(ladder.look(at(0), &signals(100, 1_500, 0)), []);
+        assert_eq!(ladder.look(at(0), &signals(0, 1_500, 0)), []);
         let burst = ladder.look(at(1), &signals(1_500, 500, 300));
         assert_eq!(burst[0], Action::Lending(false, WAITING));
         assert_eq!(burst[1], Action::Quota(Some(350)), "0.7 of what it used");
-        assert_eq!(ladder.look(at(2), &signals(1_900, 100, 0)), [Action::Quota(Some(50))]);
-        for look in 3..12 {
+        assert_eq!(ladder.look(at(2), &signals(1_900, 300, 0)), [Action::Quota(Some(50))]);
+        for look in 3..7 {
             assert_eq!(ladder.look(at(look), &signals(100, 50, 0)), [], "calm is not yet sure");
         }
-        let calm = ladder.look(at(12), &signals(100, 50, 0));
-        assert_eq!(calm, [Action::Quota(Some(70)), Action::Lending(true, CALM)]);
-        let lifted = (13..200)
-            .find(|look| ladder.look(at(*look), &signals(0, 50, 0)).contains(&Action::Quota(None)));
-        assert_eq!(lifted, None, "the margin stays: lent work never gets the last 5 %");
-        assert_eq!(ladder.quota_cpus_milli(), Some(1_900));
+        let calm = ladder.look(at(7), &signals(100, 50, 0));
+        assert_eq!(calm, [Action::Quota(Some(150)), Action::Lending(true, CALM)]);
+        for look in 8..100 {
+            ladder.look(at(look), &signals(100, 50, 0));
+        }
+        assert_eq!(ladder.quota_cpus_milli(), Some(1_800), "5 % are left free");
+    }
+
+    #[test]
+    fn uneven_usage_is_trimmed_and_lending_goes_on() {
+        let mut ladder = Reclaimer::new(Policy::default());
+        assert_eq!(ladder.look(at(0), &signals(200, 1_780, 0)), [Action::Quota(Some(1_700))]);
+        assert_eq!(ladder.look(at(1), &signals(150, 1_700, 0)), [Action::Quota(Some(1_750))]);
+        assert!(ladder.is_lending());
+    }
+
+    #[test]
+    fn at_its_floor_lent_work_is_not_what_its_owners_wait_for() {
+        let mut ladder = Reclaimer::new(Policy::default());
+        ladder.look(at(0), &signals(1_900, 500, 900));
+        assert_eq!(ladder.quota_cpus_milli(), Some(50));
+        let rises = (1..20).any(|look| {
+            ladder.look(at(look), &signals(400, 50, 900));
+            ladder.quota_cpus_milli() > Some(50)
+        });
+        assert!(rises);
     }
 
     #[test]
     fn waiting_that_lent_work_does_not_cause_is_no_pressure() {
         let mut ladder = Reclaimer::new(Policy::default());
-        assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), []);
+        let ceiling_only = [Action::Quota(Some(50))];
+        assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), ceiling_only);
+        assert!(ladder.is_lending());
     }
 
     #[test]
@@ -284,7 +332,8 @@ mod tests {
     fn what_stands_at_its_floor_for_long_is_ended() {
         let mut ladder = Reclaimer::new(Policy::default());
         let ended = (0..4_000).find(|look| {
-            let actions = ladder.look(at(*look), &signals(1_990, 50, 50));
+            let lent = if *look == 0 { 500 } else { 50 };
+            let actions = ladder.look(at(*look), &signals(1_990, lent, 0));
             actions.contains(&Action::Kill(TASK.handle, STARVED))
         });
         assert_eq!(ended, Some(3_000));

@@ -98,6 +98,11 @@ impl Cluster {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// The file that lets the service's bursts begin.
+    pub(super) fn start_file(&self) -> PathBuf {
+        self.dir.join("start")
+    }
+
     /// Why a task waits, for a person.
     pub(super) fn why(&self, task: &str) -> String {
         let said = self.command(&["why", task]).output().map(|output| output.stdout);

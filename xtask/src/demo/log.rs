@@ -7,6 +7,7 @@ use serde::Deserialize;
 pub(super) struct Quota {
     pub(super) written_at_ns: u64,
     pub(super) lowered: bool,
+    pub(super) quota_cpus_milli: Option<u64>,
 }
 
 /// A task's run-queue waits, by eBPF.

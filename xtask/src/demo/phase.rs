@@ -15,7 +15,7 @@ use std::{
     process::{Child, ChildStdout},
     sync::mpsc,
     thread::{self, available_parallelism},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Whether idle resources are lent to a batch job.
@@ -25,8 +25,10 @@ pub(super) enum Lending {
     Off,
 }
 
-/// Time for the service to show that it is idle and for the batch job to find its place.
-const LEAD_S: u64 = 12;
+/// Time for the service to show that it is idle, in every run.
+const LEAD: Duration = Duration::from_secs(12);
+/// For the batch job to find its place: other work on the machine has to be forgotten first.
+const PLACE_PATIENCE: Duration = Duration::from_secs(120);
 const EVERY_MS: u64 = 4_000;
 const BURST_MS: u64 = 600;
 const SERVICE: &str = "service";
@@ -34,7 +36,7 @@ const BATCH: &str = "batch";
 
 /// About how long a phase takes.
 pub(super) fn seconds(bursts: u32) -> u64 {
-    LEAD_S + u64::from(bursts) * EVERY_MS / 1_000 + 5
+    LEAD.as_secs() + u64::from(bursts) * EVERY_MS / 1_000 + 5
 }
 
 /// What to run.
@@ -76,10 +78,13 @@ impl Phase<'_> {
         let cluster = Cluster::start(self.headroom, self.reclaim)?;
         let mut service = self.start_service(&cluster, service_cpus)?;
         let bursts = bursts_of(service.stdout.take().context("the service has no output")?);
+        let idle_since = Instant::now();
         let mut batch = match self.lending {
             Lending::On => Some(start_batch(&cluster, cpus)?),
             Lending::Off => None,
         };
+        stop::wait("the lead", LEAD * 2, || Ok((idle_since.elapsed() > LEAD).then_some(())))?;
+        fs::write(cluster.start_file(), "")?;
         let measured = self.measure(&cluster, &mut service, batch.as_ref(), &bursts);
         if let Some((batch, _)) = &mut batch {
             terminate(batch);
@@ -105,7 +110,9 @@ impl Phase<'_> {
     fn start_service(&self, cluster: &Cluster, cpus: f64) -> anyhow::Result<Child> {
         let xtask = std::env::current_exe()?;
         let xtask = xtask.to_str().context("the path of this program is not UTF-8")?;
-        let (lead, bursts) = (LEAD_S.to_string(), self.bursts.to_string());
+        let bursts = self.bursts.to_string();
+        let start = cluster.start_file();
+        let start = start.to_str().context("the temporary directory's path is not UTF-8")?;
         let (every, burst) = (EVERY_MS.to_string(), BURST_MS.to_string());
         let cpus = format!("{cpus:.3}");
         let service = cluster.run(&[
@@ -118,8 +125,8 @@ impl Phase<'_> {
             "--",
             xtask,
             "demo-service",
-            "--lead-s",
-            &lead,
+            "--start",
+            start,
             "--bursts",
             &bursts,
             "--every-ms",
@@ -141,7 +148,7 @@ impl Phase<'_> {
         batch: Option<&(Child, Units)>,
         told: &mpsc::Receiver<Burst>,
     ) -> anyhow::Result<Measured> {
-        let patience = Duration::from_secs(LEAD_S + 30);
+        let patience = Duration::from_secs(30);
         let mut bursts =
             vec![stop::wait("the first burst", patience, || Ok(told.try_recv().ok()))?];
         let before = (cpu_times()?, batch.map_or(0, |(_, units)| units.so_far()));
@@ -190,7 +197,7 @@ fn start_batch(cluster: &Cluster, cpus: usize) -> anyhow::Result<(Child, Units)>
         "-c",
         &batch::script(cpus),
     ])?;
-    let placed = stop::wait("the batch job's place", Duration::from_secs(LEAD_S), || {
+    let placed = stop::wait("the batch job's place", PLACE_PATIENCE, || {
         Ok(cluster.runs(BATCH)?.then_some(()))
     });
     let output = batch.stdout.take().context("the batch job has no output")?;

@@ -7,6 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use std::{
     hint::black_box,
     io::Write as _,
+    path::PathBuf,
     sync::Barrier,
     thread::{available_parallelism, scope, sleep},
     time::{Duration, Instant},
@@ -15,9 +16,9 @@ use std::{
 /// How the service behaves.
 #[derive(clap::Args)]
 pub(crate) struct ServiceArguments {
-    /// Seconds of idleness before the first burst
+    /// The bursts begin when this file is there
     #[arg(long)]
-    lead_s: u64,
+    start: PathBuf,
     /// How many bursts
     #[arg(long)]
     bursts: u32,
@@ -39,7 +40,10 @@ const TRICKLE_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn run(arguments: &ServiceArguments) -> anyhow::Result<()> {
     let threads = available_parallelism()?.get();
     let barrier = Barrier::new(threads);
-    let start = Instant::now() + Duration::from_secs(arguments.lead_s);
+    while !arguments.start.exists() {
+        trickle(Instant::now() + TRICKLE_PAUSE * 4);
+    }
+    let start = Instant::now() + Duration::from_secs(1);
     scope(|scope| {
         for thread in 0..threads {
             let barrier = &barrier;
