@@ -7,7 +7,7 @@ use crate::{
     command::{Done, Started},
     daemon::{Daemon, program},
     house::House,
-    patience::{wait_for, wait_until},
+    patience::{wait_for, wait_or, wait_until},
 };
 
 /// The daemons' settings, as the text of their files.
@@ -184,11 +184,30 @@ impl Cluster {
     }
 
     /// Waits until a task is in a state.
+    ///
+    /// # Panics
+    /// It never is.
     pub fn until(&self, name: &str, state: &str) -> Json {
-        wait_for(&format!("task {name} is {state}"), || {
-            let task = self.task(name);
-            (task["state"] == state).then_some(task)
-        })
+        let mut task = Json::Null;
+        let is_so = wait_or(|| {
+            task = self.task(name);
+            task["state"] == state
+        });
+        assert!(is_so, "waited in vain: task {name} is {state}; it is {task}");
+        task
+    }
+
+    /// Waits until a task is told to use more than so much of `cpus` or `memory_mib`.
+    ///
+    /// # Panics
+    /// It never is.
+    pub fn until_used(&self, name: &str, what: &str, more_than: f64) {
+        let mut task = Json::Null;
+        let is_so = wait_or(|| {
+            task = self.task(name);
+            task["used"][what].as_f64() > Some(more_than)
+        });
+        assert!(is_so, "waited in vain for {what} above {more_than}: {task}; {}", self.node());
     }
 
     /// The command line with this cluster's address.

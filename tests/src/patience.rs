@@ -9,25 +9,35 @@ use std::{
 pub const LONG: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Polls until it is so; false: it was not for [`LONG`].
+pub(crate) fn wait_or(mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + LONG;
+    while !is_so() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        sleep(PAUSE);
+    }
+    true
+}
+
 /// Polls until there is something.
 ///
 /// # Panics
 /// There was nothing for [`LONG`].
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LONG;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited {} s in vain: {what}", LONG.as_secs());
-        sleep(PAUSE);
-    }
+    let mut found = None;
+    wait_or(|| {
+        found = look();
+        found.is_some()
+    });
+    found.unwrap_or_else(|| panic!("waited {} s in vain: {what}", LONG.as_secs()))
 }
 
 /// Polls until it is so.
 ///
 /// # Panics
 /// It was not so for [`LONG`].
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    wait_for(what, || is_so().then_some(()));
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    assert!(wait_or(is_so), "waited {} s in vain: {what}", LONG.as_secs());
 }

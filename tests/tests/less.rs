@@ -95,7 +95,7 @@ fn both_file_readers_work_and_agree() {
         let run = cluster.run_named("still", &["--memory", "512MiB", "--", "bash", "-c", line]);
         wait_until("it is ready", || run.out().contains("ready"));
         let memory = || cluster.task("still")["used"]["memory_mib"].as_f64();
-        wait_until("its memory is told", || memory() > Some(15.0));
+        cluster.until_used("still", "memory_mib", 15.0);
         // Twice the same: it has settled.
         let mut last = None;
         wait_until("its memory is still", || {
