@@ -103,17 +103,17 @@ impl Report {
             wanted
         };
         let machine = machine::look();
-        // The quiet subjects first: what they measure is hurt by what the others leave running.
         let switch = wanted(Subject::Switch, "a context switch, timed by the kernel");
         let switch = switch.then(|| switch_cost::measure(wish.quick).into());
-        let agent = wanted(Subject::Agent, "the agent with 50 tasks, twice 40 s");
-        let agent = agent.then(|| agent_cost::measure(wish.quick).into());
         let allocation = wanted(Subject::Allocation, "event to offer inside the core");
         let allocation = allocation.then(|| allocation::measure(wish.quick).into());
         let loopback = wanted(Subject::Loopback, "status to offer over loopback");
         let loopback = loopback.then(|| loopback::measure(wish.quick).into());
         let criterion = wanted(Subject::Criterion, "criterion's estimates");
         let criterion = criterion.then(|| criterion::read(wish.criterion.as_deref()).into());
+        // The last: from here on, signals end what was started and not this process.
+        let agent = wanted(Subject::Agent, "the agent with 50 tasks, twice 40 s");
+        let agent = agent.then(|| agent_cost::measure(wish.quick).into());
         Self { machine, quick: wish.quick, allocation, loopback, criterion, switch, agent }
     }
 
