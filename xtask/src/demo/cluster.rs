@@ -153,7 +153,7 @@ impl Cluster {
             let _ = self.ask(&["kill", task, "--grace", "1s"]);
         }
         let none_runs = || Ok(self.ask(&["ps", "-q"])?.trim().is_empty().then_some(()));
-        let _ = stop::wait("the tasks' end", STOP_PATIENCE, none_runs);
+        let _ = stop::wait_through("the tasks' end", STOP_PATIENCE, none_runs);
         terminate(&mut self.up);
     }
 }
@@ -170,7 +170,7 @@ impl Drop for Cluster {
 pub(super) fn terminate(child: &mut Child) {
     let pid = Pid::from_raw(child.id() as i32);
     let _ = kill(pid, Signal::SIGTERM);
-    let ended = stop::wait("a process to end", STOP_PATIENCE, || Ok(child.try_wait()?));
+    let ended = stop::wait_through("a process to end", STOP_PATIENCE, || Ok(child.try_wait()?));
     if ended.is_err() {
         let _ = child.kill();
         let _ = child.wait();
@@ -197,5 +197,5 @@ fn clear(dir: &Path) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
     let gone = || Ok(fs::remove_dir(dir).is_ok().then_some(()));
-    let _ = stop::wait("a cgroup to empty", Duration::from_secs(2), gone);
+    let _ = stop::wait_through("a cgroup to empty", Duration::from_secs(2), gone);
 }

@@ -31,13 +31,24 @@ pub(super) fn wait<T>(
     patience: Duration,
     mut done: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
+    wait_through(what, patience, || match done()? {
+        None if ASKED.load(Ordering::Relaxed) => {
+            bail!("stopped; everything that the demo started is cleaned up")
+        }
+        found => Ok(found),
+    })
+}
+
+/// The same for cleaning up: Ctrl-C does not end it.
+pub(super) fn wait_through<T>(
+    what: &str,
+    patience: Duration,
+    mut done: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = done()? {
             return Ok(found);
-        }
-        if ASKED.load(Ordering::Relaxed) {
-            bail!("stopped; everything that the demo started is cleaned up");
         }
         if Instant::now() > deadline {
             bail!("waited {} s for {what}", patience.as_secs());
