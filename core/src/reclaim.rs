@@ -20,7 +20,8 @@ pub struct Policy {
     /// Lent work that passes what its owners leave over by no more than this part of the CPUs is
     /// trimmed, and no more: usage is never quite even.
     pub slack_milli: u64,
-    /// The quota never falls below this, in thousandths of a CPU: what is lent keeps breathing.
+    /// The quota never falls below this, in thousandths of a CPU: what is lent keeps breathing. Small,
+    /// as each breath (1 ms of quota, up to a tick of 4 ms) displaces an owner: at 5, five a second.
     pub floor_cpus_milli: u64,
     /// No pressure for so long before the quota rises and lending starts again.
     pub calm: Duration,
@@ -42,7 +43,7 @@ impl Default for Policy {
             cpu_margin_milli: 50,
             wait_milli: 100,
             slack_milli: 50,
-            floor_cpus_milli: 50,
+            floor_cpus_milli: 5,
             calm: Duration::from_millis(500),
             rise_milli_per_s: 500,
             memory_low_milli: 100,
@@ -253,6 +254,11 @@ mod tests {
 
     const TASK: LentTask = LentTask { handle: TaskHandle::from_number(7), since: Time::ZERO };
 
+    /// With a floor of round figures.
+    fn policy() -> Policy {
+        Policy { floor_cpus_milli: 50, ..Policy::default() }
+    }
+
     fn signals(protected: u64, lent: u64, wait: u64) -> Signals<'static> {
         Signals {
             capacity_cpus_milli: 2_000,
@@ -270,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_answered_at_once_and_forgiven_slowly() {
-        let mut ladder = Reclaimer::new(Policy::default());
+        let mut ladder = Reclaimer::new(policy());
         assert_eq!(ladder.look(at(0), &signals(0, 1_500, 0)), []);
         let burst = ladder.look(at(1), &signals(1_500, 500, 300));
         assert_eq!(burst[0], Action::Lending(false, WAITING));
@@ -289,7 +295,7 @@ mod tests {
 
     #[test]
     fn uneven_usage_is_trimmed_and_lending_goes_on() {
-        let mut ladder = Reclaimer::new(Policy::default());
+        let mut ladder = Reclaimer::new(policy());
         assert_eq!(ladder.look(at(0), &signals(200, 1_780, 0)), [Action::Quota(Some(1_700))]);
         assert_eq!(ladder.look(at(1), &signals(150, 1_700, 0)), [Action::Quota(Some(1_750))]);
         assert!(ladder.is_lending());
@@ -297,7 +303,7 @@ mod tests {
 
     #[test]
     fn at_its_floor_lent_work_is_not_what_its_owners_wait_for() {
-        let mut ladder = Reclaimer::new(Policy::default());
+        let mut ladder = Reclaimer::new(policy());
         ladder.look(at(0), &signals(1_900, 500, 900));
         assert_eq!(ladder.quota_cpus_milli(), Some(50));
         let rises = (1..20).any(|look| {
@@ -309,7 +315,7 @@ mod tests {
 
     #[test]
     fn waiting_that_lent_work_does_not_cause_is_no_pressure() {
-        let mut ladder = Reclaimer::new(Policy::default());
+        let mut ladder = Reclaimer::new(policy());
         let ceiling_only = [Action::Quota(Some(50))];
         assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), ceiling_only);
         assert!(ladder.is_lending());
@@ -317,7 +323,7 @@ mod tests {
 
     #[test]
     fn memory_kills_the_youngest_one_at_a_time() {
-        let mut ladder = Reclaimer::new(Policy::default());
+        let mut ladder = Reclaimer::new(policy());
         let old = LentTask { handle: TaskHandle::from_number(1), since: Time::ZERO };
         let young = LentTask { handle: TaskHandle::from_number(2), since: at(1) };
         let lent = [old, young];
@@ -330,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_stands_at_its_floor_for_long_is_ended() {
-        let mut ladder = Reclaimer::new(Policy::default());
+        let mut ladder = Reclaimer::new(policy());
         let ended = (0..4_000).find(|look| {
             let lent = if *look == 0 { 500 } else { 50 };
             let actions = ladder.look(at(*look), &signals(1_990, lent, 0));
@@ -344,7 +350,7 @@ mod tests {
         fn the_quota_stays_between_floor_and_capacity(
             looks in prop::collection::vec((0u64..2_500, 0u64..2_500, 0u64..100), 1..300)
         ) {
-            let mut ladder = Reclaimer::new(Policy::default());
+            let mut ladder = Reclaimer::new(policy());
             for (number, (protected, lent, wait)) in looks.into_iter().enumerate() {
                 ladder.look(at(number as u64), &signals(protected, lent, wait));
                 let quota = ladder.quota_cpus_milli().unwrap_or(1_000);
