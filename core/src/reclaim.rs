@@ -20,8 +20,7 @@ pub struct Policy {
     /// Lent work that passes what its owners leave over by no more than this part of the CPUs is
     /// trimmed, and no more: usage is never quite even.
     pub slack_milli: u64,
-    /// The quota never falls below this, in thousandths of a CPU: what is lent keeps breathing. Small,
-    /// as each breath (1 ms of quota, up to a tick of 4 ms) displaces an owner: at 5, five a second.
+    /// The quota never falls below this, in thousandths of a CPU: what is lent keeps breathing.
     pub floor_cpus_milli: u64,
     /// No pressure for so long before the quota rises and lending starts again.
     pub calm: Duration,
@@ -43,7 +42,7 @@ impl Default for Policy {
             cpu_margin_milli: 50,
             wait_milli: 100,
             slack_milli: 50,
-            floor_cpus_milli: 5,
+            floor_cpus_milli: 50,
             calm: Duration::from_millis(500),
             rise_milli_per_s: 500,
             memory_low_milli: 100,
