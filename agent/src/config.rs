@@ -11,6 +11,9 @@ use std::{
 };
 use thiserror::Error;
 
+/// One node gives at most so many GPUs.
+pub const MAX_GPUS: u32 = 1_024;
+
 /// Why a configuration can't be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -93,8 +96,8 @@ pub struct Config {
     pub memory_mib: Option<f64>,
     /// Disk to give, in MiB; what is free in the state directory, less 5 GiB or half, if absent.
     pub disk_mib: Option<f64>,
-    /// GPUs to give.
-    pub gpus: Option<f64>,
+    /// GPUs to give, counted only: none if absent.
+    pub gpus: Option<u32>,
     /// Texts by which frameworks choose nodes.
     pub attributes: BTreeMap<String, String>,
     /// How cgroup files are read.
@@ -166,6 +169,12 @@ pub struct Flags {
     /// Memory to give, in MiB
     #[arg(long, env = "HEADROOM_MEMORY_MIB")]
     pub memory_mib: Option<f64>,
+    /// Disk to give, in MiB
+    #[arg(long, env = "HEADROOM_DISK_MIB")]
+    pub disk_mib: Option<f64>,
+    /// GPUs to give
+    #[arg(long, env = "HEADROOM_GPUS")]
+    pub gpus: Option<u32>,
     /// How cgroup files are read
     #[arg(long, env = "HEADROOM_FILE_READER")]
     pub file_reader: Option<FileReader>,
@@ -218,6 +227,8 @@ impl Config {
         self.hostname = flags.hostname.clone().or(self.hostname.take());
         self.cpus = flags.cpus.or(self.cpus);
         self.memory_mib = flags.memory_mib.or(self.memory_mib);
+        self.disk_mib = flags.disk_mib.or(self.disk_mib);
+        self.gpus = flags.gpus.or(self.gpus);
     }
 
     /// Checks what a type can't.
@@ -225,17 +236,17 @@ impl Config {
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let amounts = [
-            ("cpus", self.cpus),
-            ("memory_mib", self.memory_mib),
-            ("disk_mib", self.disk_mib),
-            ("gpus", self.gpus),
-        ];
+        let amounts =
+            [("cpus", self.cpus), ("memory_mib", self.memory_mib), ("disk_mib", self.disk_mib)];
         for (key, amount) in amounts {
             if let Some(amount) = amount.filter(|amount| !(0.0..=1e9).contains(amount)) {
                 let reason = format!("{amount} is not between 0 and 1e9");
                 return Err(ConfigError::Value { key, reason });
             }
+        }
+        if let Some(gpus) = self.gpus.filter(|gpus| *gpus > MAX_GPUS) {
+            let reason = format!("{gpus} are more than {MAX_GPUS}, which no node has");
+            return Err(ConfigError::Value { key: "gpus", reason });
         }
         if self.forecast_window_s == 0 {
             let reason = "a window of no length has no peak".into();

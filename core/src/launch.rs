@@ -102,6 +102,9 @@ impl Machine {
         if launch.request.amounts.is_zero() {
             return Some("the task asks for nothing".to_owned());
         }
+        if !launch.request.amounts.has_whole_gpus() {
+            return Some("the task asks for a part of a GPU; GPUs are given whole".to_owned());
+        }
         (!launch.request.fits_in(rest))
             .then(|| format!("it asks for {}, the offers have {rest}", launch.request))
     }

@@ -88,7 +88,7 @@ fn resources(args: &RunArgs) -> Resources {
         cpus: args.cpus.cpus(),
         memory_mib: args.memory.mib(),
         disk_mib: args.disk.map_or(0.0, Memory::mib),
-        gpus: args.gpus.map_or(0.0, Cpus::cpus),
+        gpus: args.gpus.map_or(0.0, f64::from),
         ports: Vec::new(),
     }
 }

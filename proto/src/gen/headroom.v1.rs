@@ -11,6 +11,7 @@ pub struct Resources {
     /// Disk in MiB.
     #[prost(double, tag = "3")]
     pub disk_mib: f64,
+    /// Whole ones.
     #[prost(double, tag = "4")]
     pub gpus: f64,
     #[prost(message, repeated, tag = "5")]
