@@ -7,8 +7,11 @@
 #![warn(missing_docs)]
 
 pub mod agents;
+pub mod capability;
 pub mod command;
+pub mod constraint;
 pub mod deadline;
+pub mod domain;
 pub mod effect;
 pub mod explain;
 pub mod fairness;
@@ -23,11 +26,13 @@ mod launch;
 pub mod ledger;
 pub mod machine;
 mod membership;
+pub mod minimum;
 pub mod offer;
 pub mod overcommit;
 pub mod ports;
 pub mod questions;
 pub mod reclaim;
+pub mod reservation;
 pub mod resources;
 pub mod roles;
 mod status;
