@@ -2,7 +2,10 @@
 
 use crate::{
     command::{AgentReport, Usage},
+    domain::Domain,
     ids::{AgentId, OfferId, TaskHandle},
+    kept::Kept,
+    reservation::Parts,
     resources::{Amounts, Resources},
     time::Time,
 };
@@ -20,8 +23,12 @@ pub struct Agent {
     pub hostname: String,
     /// Texts by which frameworks choose.
     pub attributes: BTreeMap<String, String>,
+    /// Where it stands, if it says so.
+    pub domain: Option<Domain>,
     /// All it has.
     pub total: Resources,
+    /// What of it is reserved.
+    pub kept: Kept,
     /// Whether its stream stands.
     pub connected: bool,
     /// When the stream broke.
@@ -55,7 +62,9 @@ impl Agent {
             id,
             hostname,
             attributes: BTreeMap::new(),
+            domain: None,
             total: Resources::default(),
+            kept: Kept::default(),
             connected: false,
             gone_since: None,
             held: Resources::default(),
@@ -71,13 +80,25 @@ impl Agent {
         }
     }
 
-    /// What can be promised now.
+    /// What can be promised to anybody now.
     #[must_use]
     pub fn free(&self) -> Resources {
+        let free = self.unclaimed();
+        if self.kept.all().is_empty() { free } else { free.minus(&self.kept.idle().sum()) }
+    }
+
+    /// What nobody holds or is offered, whomever it is kept for.
+    fn unclaimed(&self) -> Resources {
         if !self.takes_work() {
             return Resources::default();
         }
         self.total.minus(&self.held).minus(&self.offered)
+    }
+
+    /// What is kept for `role` and can be promised to it now.
+    #[must_use]
+    pub fn free_reserved(&self, role: &str) -> Parts {
+        self.kept.idle_for(role, &self.unclaimed())
     }
 
     /// What can be lent now: no resource is in two offers, so what is promised in offers is not lent.
@@ -111,6 +132,8 @@ pub struct Agents {
     free: Vec<Amounts>,
     free_revocable: Vec<Amounts>,
     total: Amounts,
+    /// The slots of agents of which something is reserved.
+    keeping: BTreeSet<usize>,
 }
 
 impl Agents {
@@ -137,6 +160,7 @@ impl Agents {
         self.total = self.total.minus(agent.total.amounts);
         self.free[slot] = Amounts::ZERO;
         self.free_revocable[slot] = Amounts::ZERO;
+        self.keeping.remove(&slot);
         self.vacant.push(slot);
         Some(agent)
     }
@@ -160,6 +184,11 @@ impl Agents {
         if let Some(agent) = &self.slots[slot] {
             self.free[slot] = agent.free().amounts;
             self.free_revocable[slot] = agent.free_revocable();
+            if agent.kept.all().is_empty() {
+                self.keeping.remove(&slot);
+            } else {
+                self.keeping.insert(slot);
+            }
         }
     }
 
@@ -185,6 +214,16 @@ impl Agents {
     #[must_use]
     pub fn column(&self, revocable: bool) -> &[Amounts] {
         if revocable { &self.free_revocable } else { &self.free }
+    }
+
+    /// The agents of which something is reserved.
+    pub(crate) fn with_reservations(&self) -> impl Iterator<Item = &Agent> {
+        self.keeping.iter().filter_map(|slot| self.slots[*slot].as_ref())
+    }
+
+    /// Whether something of an agent is reserved.
+    pub(crate) fn keeps(&self, id: AgentId) -> bool {
+        self.slot(id).is_some_and(|slot| self.keeping.contains(&slot))
     }
 
     /// All agents, in the order of their ids.

@@ -2,7 +2,9 @@
 
 use crate::{
     command::FrameworkInfo,
+    domain::Domain,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    reservation::Parts,
     resources::Resources,
     tasks::{Reason, TaskStatus},
 };
@@ -21,8 +23,12 @@ pub struct OfferMade {
     pub attributes: BTreeMap<String, String>,
     /// The role they count for.
     pub role: String,
+    /// Where it stands.
+    pub domain: Option<Domain>,
     /// What is offered.
     pub resources: Resources,
+    /// The reserved part of that.
+    pub reserved: Parts,
     /// Lent, and the framework asked to be told.
     pub revocable: bool,
     /// How long it stands.
@@ -44,6 +50,8 @@ pub enum Record {
     Role(String, u64, bool),
     /// A role with nothing special any more.
     RoleReset(String),
+    /// What was reserved of an agent beside what its configuration says; empty: nothing.
+    Reservations(AgentId, Parts),
 }
 
 /// All that may leave.
@@ -69,6 +77,8 @@ pub enum Effect {
     Launch(AgentId, Box<LaunchOrder>),
     /// Order an end.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
+    /// Order the end of a role's volume, by its id.
+    DestroyVolume(AgentId, String, String),
     /// Tell an agent that an update was taken note of.
     Acknowledge(AgentId, TaskHandle, [u8; 16]),
 }
@@ -86,6 +96,8 @@ pub struct LaunchOrder {
     pub role: String,
     /// Whether what it holds is lent.
     pub revocable: bool,
+    /// The reserved part of what it holds, its volumes included.
+    pub reserved: Parts,
     /// What the framework wrote.
     pub payload: Vec<u8>,
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admission;
 pub mod agents;
 pub mod capability;
 pub mod command;
@@ -22,12 +23,14 @@ pub mod frameworks;
 pub mod holdings;
 pub mod ids;
 pub mod invariants;
+pub mod kept;
 mod launch;
 pub mod ledger;
 pub mod machine;
 mod membership;
 pub mod minimum;
 pub mod offer;
+pub mod operate;
 pub mod overcommit;
 pub mod ports;
 pub mod questions;

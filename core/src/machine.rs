@@ -4,6 +4,7 @@ use crate::{
     agents::{Agent, Agents},
     command::Command,
     deadline::{Deadline, Deadlines},
+    domain::Domain,
     effect::{Effect, Record},
     frameworks::Framework,
     ids::{AgentId, FrameworkId, Ids},
@@ -11,6 +12,7 @@ use crate::{
     offer::Offers,
     overcommit::STALE_STEPS,
     questions::Questions,
+    reservation::{Fault, Parts},
     roles::Roles,
     tasks::Tasks,
     time::Time,
@@ -39,6 +41,8 @@ pub struct Settings {
     pub memory_margin_milli: u64,
     /// Whether anything is lent at all.
     pub lending: bool,
+    /// Where the allocator is; agents in other regions are for frameworks that know of regions.
+    pub domain: Option<Domain>,
 }
 
 impl Default for Settings {
@@ -50,6 +54,7 @@ impl Default for Settings {
             cpu_margin_milli: 50,
             memory_margin_milli: 100,
             lending: true,
+            domain: None,
         }
     }
 }
@@ -83,6 +88,9 @@ pub enum Refusal {
     /// A field is wrong.
     #[error("{0}")]
     Invalid(String),
+    /// Resources can't be kept for whom it was asked.
+    #[error("agent {0}: {1}")]
+    Reservation(AgentId, Fault),
     /// A named bound is reached.
     #[error("at most {bound} {what} are taken; {hint}")]
     Bound {
@@ -110,6 +118,8 @@ pub struct State {
     pub offers: Offers,
     /// The time-step sums.
     pub ledger: Ledger,
+    /// What was reserved of agents that were given up, should they come back.
+    pub abandoned: BTreeMap<AgentId, Parts>,
 }
 
 /// The core: state, and the one way to change it.
@@ -135,6 +145,7 @@ impl Machine {
             tasks: Tasks::default(),
             offers: Offers::default(),
             ledger: Ledger::default(),
+            abandoned: BTreeMap::new(),
         };
         Self {
             settings,
@@ -157,6 +168,7 @@ impl Machine {
                 }
                 Record::Framework(id, info) => self.restore_framework(now, id, info),
                 Record::Agent(id, hostname) => self.restore_agent(now, id, hostname),
+                Record::Reservations(id, parts) => self.restore_reservations(id, parts),
                 Record::FrameworkRemoved(_) | Record::AgentRemoved(_) | Record::RoleReset(_) => {}
             }
         }
@@ -200,7 +212,10 @@ impl Machine {
             Command::Teardown(id) => self.teardown(now, id, effects),
             Command::Want(caller, wants) => self.want(now, caller, wants, effects),
             Command::Accept(caller, offers, launches, refusal) => {
-                self.accept(now, caller, &offers, launches, refusal, effects)
+                self.accept(now, caller, &offers, launches.into(), refusal, effects)
+            }
+            Command::Operate(caller, offers, deeds, refusal) => {
+                self.accept(now, caller, &offers, deeds, refusal, effects)
             }
             Command::Decline(caller, offers, refusal) => {
                 self.decline(now, caller, &offers, refusal, effects)
@@ -217,6 +232,7 @@ impl Machine {
                 self.set_role(now, &name, weight, opportunistic, effects)
             }
             Command::ResetRole(name) => self.reset_role(now, &name, effects),
+            Command::Reserve(agent, operation) => self.reserve(now, agent, &operation, effects),
             Command::Step => self.step(now, effects),
             Command::Wake => Ok(Reply::Done),
         }

@@ -49,9 +49,13 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<AgentId, Refusal> {
         let id = AgentId::from_number(self.ids.give());
+        let kept = self.kept_of(hello, effects);
+        let dynamic = kept.dynamic();
         let agent = Agent {
             attributes: hello.attributes.clone(),
+            domain: hello.domain.clone(),
             total: hello.total.clone(),
+            kept,
             connected: true,
             ..Agent::unseen(id, hello.hostname.clone())
         };
@@ -61,6 +65,9 @@ impl Machine {
             hint: "run a second cluster",
         })?;
         effects.push(Effect::Persist(Record::Agent(id, hello.hostname.clone())));
+        if !dynamic.is_empty() {
+            effects.push(Effect::Persist(Record::Reservations(id, dynamic)));
+        }
         Ok(id)
     }
 
@@ -81,7 +88,9 @@ impl Machine {
             agent.gone_since = None;
             agent.hostname.clone_from(&hello.hostname);
             agent.attributes.clone_from(&hello.attributes);
+            agent.domain.clone_from(&hello.domain);
             agent.total = hello.total.clone();
+            agent.kept.configure(&hello.reserved);
             agent.report = AgentReport::default();
             agent.reported = None;
         });
@@ -123,6 +132,7 @@ impl Machine {
         let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };
         owner.tasks.insert(held.name.clone(), handle);
         let role = owner.role;
+        let reserved = self.reserved_of(agent, held);
         let task = Task {
             handle,
             framework,
@@ -130,6 +140,7 @@ impl Machine {
             agent,
             role,
             request: held.request.clone(),
+            reserved,
             revocable,
             state: held.state,
             since: now,
@@ -137,8 +148,9 @@ impl Machine {
             unacknowledged: None,
         };
         if !held.state.is_terminal() {
-            let resources = &task.request;
-            self.hold(Holding { framework, role, agent, resources, revocable }, As::Task);
+            let (resources, reserved) = (&task.request, &task.reserved);
+            let holding = Holding { framework, role, agent, resources, reserved, revocable };
+            self.hold(holding, As::Task);
         }
         self.state.tasks.by_handle.insert(handle, task);
         self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
@@ -273,7 +285,9 @@ impl Machine {
             self.lose(now, handle, Reason::AgentLost, &why, effects);
         }
         effects.extend(told.into_iter().map(|fw| Effect::AgentLost(fw, id, why.clone())));
-        self.state.agents.remove(id);
+        if let Some(agent) = self.state.agents.remove(id) {
+            self.abandon(&agent.kept, id, effects);
+        }
         for framework in self.state.frameworks.values_mut() {
             framework.filters.forget_agent(id);
         }

@@ -1,6 +1,7 @@
 //! Offers: one agent, one framework, one kind of resources, for a bounded time.
 
 use crate::{
+    agents::Agent,
     deadline::Deadline,
     effect::{Effect, OfferMade},
     filter::MAX_REFUSAL,
@@ -9,6 +10,8 @@ use crate::{
     holdings::{As, Holding},
     ids::{AgentId, FrameworkId, OfferId},
     machine::{DEFAULT_REFUSAL, Machine},
+    operate::Lot,
+    reservation::Parts,
     resources::{Amounts, Resources},
     time::Time,
 };
@@ -28,6 +31,8 @@ pub struct Offer {
     pub agent: AgentId,
     /// What.
     pub resources: Resources,
+    /// The reserved part of that.
+    pub reserved: Parts,
     /// Whether it is lent.
     pub revocable: bool,
     /// When it ends by itself.
@@ -174,12 +179,25 @@ impl Machine {
             });
             let Some(request) = next.map(|want| want.request.amounts) else { return };
             let agents = &self.state.agents;
-            let slot = fit::best(agents.column(revocable), request, agents.total(), |slot| {
-                agents.at(slot).is_some_and(|agent| {
-                    !framework.filters.hides(agent.id, revocable, request, now)
+            let own = self.settings.domain.as_ref();
+            let may = |agent: &Agent| {
+                framework.barrier(agent, own).is_none()
+                    && !framework.filters.hides(agent.id, revocable, request, now)
+            };
+            let reserved = (!revocable).then(|| {
+                agents.with_reservations().find(|agent| {
+                    let there = agent.free_reserved(&framework.info.role).without_volumes();
+                    let enough = request.fits_in(agent.free().plus(&there.sum()).amounts);
+                    !there.is_empty() && enough && may(agent)
                 })
             });
-            let agent = slot.and_then(|slot| agents.at(slot)).map(|agent| agent.id);
+            let agent = reserved.flatten().or_else(|| {
+                let slot = fit::best(agents.column(revocable), request, agents.total(), |slot| {
+                    agents.at(slot).is_some_and(may)
+                });
+                slot.and_then(|slot| agents.at(slot))
+            });
+            let agent = agent.map(|agent| agent.id);
             if !agent.is_some_and(|agent| self.offer(now, id, agent, revocable, made)) {
                 too_large = Some(request);
             }
@@ -187,8 +205,10 @@ impl Machine {
     }
 
     fn has_free(&self, agent: AgentId, revocable: bool) -> bool {
-        let free = self.state.agents.slot(agent).map(|at| self.state.agents.column(revocable)[at]);
+        let agents = &self.state.agents;
+        let free = agents.slot(agent).map(|at| agents.column(revocable)[at]);
         free.is_some_and(|free| free.cpus_milli() > 0 || free.memory_milli_mib() > 0)
+            || !revocable && agents.keeps(agent)
     }
 
     /// Offers one agent's free resources of one kind to one framework, if it may have them and
@@ -201,9 +221,10 @@ impl Machine {
         revocable: bool,
         made: &mut BTreeMap<FrameworkId, Vec<OfferMade>>,
     ) -> bool {
-        let Some((resources, wants)) = self.useful(now, framework, agent, revocable) else {
+        let Some((lot, wants)) = self.useful(now, framework, agent, revocable) else {
             return false;
         };
+        let Lot { resources, reserved } = lot;
         let id = OfferId::from_number(self.ids.give());
         let (Some(to), Some(of)) =
             (self.state.frameworks.get_mut(&framework), self.state.agents.get(agent))
@@ -222,12 +243,17 @@ impl Machine {
             agent,
             hostname: of.hostname.clone(),
             attributes: of.attributes.clone(),
+            domain: of.domain.clone(),
             role: to.info.role.clone(),
             resources: resources.clone(),
+            reserved: reserved.clone(),
             revocable: revocable && (to.info.accepts_revocable || to.info.only_revocable),
             expires_in: self.settings.offer_timeout,
         });
-        self.hold(Holding { framework, role, agent, resources: &resources, revocable }, As::Offer);
+        let (what, parts) = (&resources, &reserved);
+        let holding =
+            Holding { framework, role, agent, resources: what, reserved: parts, revocable };
+        self.hold(holding, As::Offer);
         self.state.agents.update(agent, |agent| agent.offers.insert(id));
         let expires = now + self.settings.offer_timeout;
         self.state.offers.insert(Offer {
@@ -235,6 +261,7 @@ impl Machine {
             framework,
             agent,
             resources,
+            reserved,
             revocable,
             expires,
             wants,
@@ -250,24 +277,32 @@ impl Machine {
         framework: FrameworkId,
         agent: AgentId,
         revocable: bool,
-    ) -> Option<(Resources, Vec<String>)> {
-        if !self.has_free(agent, revocable) {
-            return None;
-        }
+    ) -> Option<(Lot, Vec<String>)> {
         let framework = self.state.frameworks.get(&framework)?;
         let of = self.state.agents.get(agent)?;
         let opportunistic = self.state.roles.get(framework.role).opportunistic;
         if !framework.takes(revocable, opportunistic) || !framework.is_hungry() {
             return None;
         }
-        let free = if revocable { of.free_revocable().into() } else { of.free() };
-        let (resources, wants) = match &framework.wanted {
-            None if SMALLEST.fits_in(free.amounts) => (free, Vec::new()),
-            None => return None,
-            Some(wanted) => pack(&free, wanted),
+        let mut free = Lot::free(of, &framework.info.role, revocable);
+        if free.resources.is_empty()
+            || framework.barrier(of, self.settings.domain.as_ref()).is_some()
+        {
+            return None;
+        }
+        let (lot, wants) = match &framework.wanted {
+            None => (free, Vec::new()),
+            Some(wanted) => {
+                free = free.without_volumes();
+                let (resources, wants) = pack(&free.resources, wanted);
+                let reserved = free.take(&resources, None).ok()?;
+                (Lot { resources, reserved }, wants)
+            }
         };
-        let hidden = framework.filters.hides(agent, revocable, resources.amounts, now);
-        (!resources.is_empty() && !hidden).then_some((resources, wants))
+        let amounts = lot.resources.amounts;
+        let hidden = framework.filters.hides(agent, revocable, amounts, now);
+        let of_use = !lot.resources.is_empty() && framework.is_enough(amounts) && !hidden;
+        of_use.then_some((lot, wants))
     }
 
     /// Takes an offer out of all tables; its wants have none any more.
@@ -283,8 +318,9 @@ impl Machine {
                 }
             }
             let role = framework.role;
-            let Offer { framework, agent, ref resources, revocable, .. } = offer;
-            self.release(Holding { framework, role, agent, resources, revocable }, As::Offer);
+            let Offer { framework, agent, ref resources, ref reserved, revocable, .. } = offer;
+            let holding = Holding { framework, role, agent, resources, reserved, revocable };
+            self.release(holding, As::Offer);
             self.refresh_hunger(framework);
         }
         Some(offer)

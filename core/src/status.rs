@@ -58,7 +58,9 @@ impl Machine {
         if ends {
             task.usage = Default::default();
             let resources = task.request.clone();
-            let holding = Holding { framework, role, agent, resources: &resources, revocable };
+            let reserved = std::mem::take(&mut task.reserved);
+            let (resources, reserved) = (&resources, &reserved);
+            let holding = Holding { framework, role, agent, resources, reserved, revocable };
             self.release(holding, As::Task);
         }
         let owner = self.state.frameworks.get(&framework);

@@ -124,6 +124,7 @@ impl Streams {
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
             | Effect::Kill(agent, ..)
+            | Effect::DestroyVolume(agent, ..)
             | Effect::Acknowledge(agent, ..) => self.order(*agent, effect),
             Effect::EndStream(framework, session, _) => {
                 self.end_framework(*framework, *session, effect);

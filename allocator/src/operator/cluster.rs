@@ -3,6 +3,7 @@
 use crate::convert::{
     agent::Introduction,
     amounts::{amounts_out, resources_out, thousandths, usage_out},
+    reserved::{domain_out, parts_out},
     task::{reason_out, state_out},
 };
 use headroom_core::{
@@ -104,7 +105,11 @@ fn instance(
     }
 }
 
-fn agent(known: &Agent, directory: &BTreeMap<AgentId, Introduction>, now: Time) -> v1::AgentState {
+pub(super) fn agent(
+    known: &Agent,
+    directory: &BTreeMap<AgentId, Introduction>,
+    now: Time,
+) -> v1::AgentState {
     let said = directory.get(&known.id);
     let forecast = known.forecast.map(|forecast| Usage {
         cpus_milli: Some(forecast.cpus_milli()),
@@ -137,6 +142,9 @@ fn agent(known: &Agent, directory: &BTreeMap<AgentId, Introduction>, now: Time) 
         refusing_work: report.refusing_work.clone(),
         // Never reported: as long ago as can be.
         last_report_ms_ago: millis(now.since(known.reported.unwrap_or(Time::ZERO))),
+        reserved: parts_out(known.kept.all()),
+        domain: domain_out(known.domain.as_ref()),
+        attributes: known.attributes.clone(),
     }
 }
 
@@ -163,6 +171,7 @@ pub(super) fn role(state: &State, known: &Role) -> v1::Role {
         opportunistic: known.opportunistic,
         dominant_share: share(known.held, state.agents.total()),
         frameworks: count(known.frameworks.len()),
+        ..Default::default()
     }
 }
 

@@ -107,6 +107,17 @@ impl Operation {
         }
     }
 
+    /// What brings back how it was before.
+    #[must_use]
+    pub fn opposite(&self) -> Self {
+        match self.clone() {
+            Self::Reserve(parts) => Self::Unreserve(parts),
+            Self::Unreserve(parts) => Self::Reserve(parts),
+            Self::Create(parts) => Self::Destroy(parts),
+            Self::Destroy(parts) => Self::Create(parts),
+        }
+    }
+
     /// The roles whose innermost reservation it makes or ends.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.parts().iter().filter_map(|(tag, _)| tag.role())

@@ -2333,9 +2333,6 @@ pub struct SetQuotaRequest {
     pub guarantee: ::core::option::Option<Resources>,
     #[prost(message, optional, tag = "3")]
     pub limit: ::core::option::Option<Limit>,
-    /// Also where the guarantees are more than the cluster has, or more is held than the limit.
-    #[prost(bool, tag = "4")]
-    pub force: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReserveRequest {

@@ -130,15 +130,6 @@ fn any_operation() -> impl Strategy<Value = Operation> {
     })
 }
 
-fn opposite(operation: &Operation) -> Operation {
-    match operation.clone() {
-        Operation::Reserve(parts) => Operation::Unreserve(parts),
-        Operation::Unreserve(parts) => Operation::Reserve(parts),
-        Operation::Create(parts) => Operation::Destroy(parts),
-        Operation::Destroy(parts) => Operation::Create(parts),
-    }
-}
-
 proptest! {
     #[test]
     fn sums_stay_and_every_operation_can_be_taken_back(
@@ -152,7 +143,7 @@ proptest! {
                     prop_assert_eq!(all.sum(), whole.clone());
                     prop_assert_ne!(&all, &before);
                     let mut back = all.clone();
-                    prop_assert_eq!(done(&mut back, &opposite(operation)), Ok(()));
+                    prop_assert_eq!(done(&mut back, &operation.opposite()), Ok(()));
                     prop_assert_eq!(back, before);
                 }
                 Err(_) => prop_assert_eq!(&all, &before),
