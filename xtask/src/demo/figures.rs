@@ -1,9 +1,6 @@
 //! The demo's figures: for a newcomer as a table, for a program as one JSON object.
 
-use super::{
-    log::Quota,
-    phase::{Burst, Outcome},
-};
+use super::phase::{Burst, Outcome};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::fmt;
