@@ -227,14 +227,21 @@ fn throttled_on_v2(tree: &Tree) {
     let max = |group: &Group| knob_of(group, Controller::Cpu, "cpu.max");
     big.set_cpu_limit(Some(1.5)).expect("limit");
     slice.set_cpu_quota(Some(0.1)).expect("throttle");
-    assert_eq!((max(slice.group()), max(big.group())), ("2000 20000".into(), "150000 100000".into()));
+    assert_eq!(
+        (max(slice.group()), max(big.group())),
+        ("2000 20000".into(), "150000 100000".into())
+    );
     let mut child = spawn_in(big.group(), "while :; do :; done");
-    let throttled = || knob_of(slice.group(), Controller::Cpu, "cpu.stat").contains("nr_throttled 0");
+    let throttled =
+        || knob_of(slice.group(), Controller::Cpu, "cpu.stat").contains("nr_throttled 0");
     assert!(wait(|| !throttled()), "nothing was throttled");
     slice.set_cpu_quota(Some(0.01)).expect("throttle more");
     assert_eq!(max(slice.group()), "1000 100000");
     slice.set_cpu_quota(None).expect("lift");
-    assert_eq!((max(slice.group()), max(big.group())), ("max 100000".into(), "150000 100000".into()));
+    assert_eq!(
+        (max(slice.group()), max(big.group())),
+        ("max 100000".into(), "150000 100000".into())
+    );
     let usage = || big.group().cpu_usage_ns().expect("usage");
     let before = usage();
     assert!(wait(|| usage() > before + 50_000_000), "it runs again");

@@ -1,6 +1,6 @@
 //! The supervisor's life: one loop over signals and deadlines, until the container is empty.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use super::child::become_task;
 use super::members::{Members, reap};
 use super::plan::Plan;
-use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome};
+use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome, STARTED_FILE, STARTING_FILE};
 use crate::checkpoint;
 use crate::containers::Launch;
 
@@ -139,6 +139,9 @@ impl Watch {
         let read = File::from(pipe).take(MAX_REASON_BYTES).read_to_string(&mut reason);
         if read.is_ok() && !reason.is_empty() {
             self.outcome = Some(Outcome::NotStarted(reason));
+        } else if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE))
+        {
+            eprintln!("that the task runs cannot be told: {e}");
         }
     }
 

@@ -22,7 +22,10 @@ const INIT: &str = include_str!("init.sh");
 /// The script that runs the tests, on the disk.
 const GUEST: &str = include_str!("guest.sh");
 /// Where busybox has less than what tests ask for.
-const TOOLS: [&str; 6] = ["bash", "dash", "dd", "setpriv", "setsid", "taskset"];
+const TOOLS: [&str; 12] = [
+    "bash", "cut", "dash", "dd", "head", "seq", "setpriv", "setsid", "sleep", "tail", "taskset",
+    "tr",
+];
 /// Room on the disk for what tests write.
 const ROOM_MIB: u64 = 768;
 const PASSWD: &str =
@@ -34,8 +37,10 @@ const GROUP: &str = "root:x:0:\nnogroup:x:65534:\n";
 pub(super) struct Image {
     pub(super) initramfs: PathBuf,
     pub(super) disk: PathBuf,
-    /// For a look at the kernel's own words.
+    /// The kernel's own words, for a look when something fails.
     pub(super) console: PathBuf,
+    /// All that the guest said.
+    pub(super) said: PathBuf,
 }
 
 /// Makes both.
@@ -44,6 +49,7 @@ pub(super) fn make(kernel: &Kernel, runs: &[Run], folder: &Path) -> Result<Image
         initramfs: folder.join("initramfs.cpio"),
         disk: folder.join("disk.ext4"),
         console: folder.join("console.log"),
+        said: folder.join("guest.log"),
     };
     make_initramfs(kernel, &folder.join("initramfs"), &image.initramfs)?;
     make_disk(runs, &folder.join("disk"), &image.disk)?;

@@ -1,7 +1,8 @@
 //! The emulated machine: started, listened to, and ended if it falls silent.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    fs::File,
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Stdio},
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
@@ -14,8 +15,8 @@ use super::{image::Image, kernel::Kernel};
 
 /// No test program takes so long without a word.
 const SILENCE: Duration = Duration::from_secs(420);
-/// Tests put loads on two CPUs.
-const CPUS: &str = "2";
+/// Tests put loads on two CPUs, and their own watching takes one when it is emulated.
+const CPUS: &str = "4";
 const MEMORY_MIB: &str = "1536";
 /// Quiet: the kernel's words go to the console's file, and slow nothing down.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init";
@@ -47,9 +48,11 @@ pub(super) fn run(
     qemu.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut machine = Machine(qemu.spawn().context("cannot run qemu-system-x86_64")?);
     let output = machine.0.stdout.take().context("qemu has no output")?;
+    let mut log = File::create(&image.said)?;
     let (say, said) = channel();
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            let _ = log.write_all(&line).and_then(|()| log.write_all(b"\n"));
             if say.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
                 return;
             }
