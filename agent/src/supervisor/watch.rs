@@ -207,8 +207,12 @@ impl Watch {
             .unwrap_or_else(|| Outcome::NotStarted("its end was not seen".into()));
         let failed = matches!(outcome, Outcome::Signaled(_))
             || matches!(outcome, Outcome::Exited(code) if code != 0);
+        let killed = failed && !kill_requested && usage.oom_kills.is_some_and(|kills| kills > 0);
+        // Where it can't be told (v1), the own limit is by far the likelier one.
+        let elsewhere = killed && usage.limit_ooms == Some(0);
         let exit = Exit {
-            oom: failed && !kill_requested && usage.oom_kills.is_some_and(|kills| kills > 0),
+            oom: killed && !elsewhere,
+            oom_elsewhere: elsewhere,
             outcome,
             kill_requested,
             forced: self.kill.as_ref().is_some_and(|kill| kill.forced),

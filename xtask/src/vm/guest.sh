@@ -9,6 +9,8 @@ mkdir -p /dev/shm /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t devpts pts /dev/pts
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+# As any service manager does; the others are left for the agent to switch on.
+echo +cpu > /sys/fs/cgroup/cgroup.subtree_control
 ip link set lo up
 hostname headroom-vm
 chmod 1777 /tmp /var/tmp

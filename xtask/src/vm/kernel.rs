@@ -14,14 +14,13 @@ const PREFIX: &str = "linux-image-";
 /// Debian's kernels for virtual machines: small, and with BTF.
 const SUFFIX: &str = "-cloud-amd64";
 /// What a disk needs, in the order of loading; some kernels have some of them built in.
-const MODULES: [&str; 7] = [
-    "virtio",
+const MODULES: [&str; 6] = [
     "virtio_ring",
+    "virtio",
     "virtio_pci_modern_dev",
     "virtio_pci_legacy_dev",
     "virtio_pci",
     "virtio_blk",
-    "loop",
 ];
 
 /// One kernel.

@@ -15,8 +15,11 @@ use super::{image::Image, kernel::Kernel};
 
 /// No test program takes so long without a word.
 const SILENCE: Duration = Duration::from_secs(420);
-/// Tests put loads on two CPUs, and their own watching takes one when it is emulated.
-const CPUS: &str = "4";
+/// Tests put loads on two CPUs.
+const CPUS: &str = "2";
+/// In one host thread, in turns: with a thread a CPU, QEMU 7.2 loses one for good when the kernel
+/// rewrites its own code under another, as it does whenever a tracepoint is attached to.
+const ACCELERATOR: &str = "tcg,thread=single";
 const MEMORY_MIB: &str = "1536";
 /// Quiet: the kernel's words go to the console's file, and slow nothing down.
 const COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=4 panic=-1 rdinit=/init";
@@ -38,7 +41,7 @@ pub(super) fn run(
     mut heard: impl FnMut(&str) -> bool,
 ) -> Result<()> {
     let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-smp", CPUS, "-m", MEMORY_MIB]);
+    qemu.args(["-machine", "q35", "-accel", ACCELERATOR, "-smp", CPUS, "-m", MEMORY_MIB]);
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(&image.initramfs);
     qemu.args(["-append", COMMAND_LINE]);
