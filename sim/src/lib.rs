@@ -5,3 +5,5 @@
 #![warn(missing_docs)]
 
 pub mod forecast;
+pub mod seed;
+pub mod trace;
