@@ -6,7 +6,7 @@ mod subject;
 use crate::{
     agents::{Directory, FileError},
     config::weight_milli,
-    convert::{reserved::operation_in, scheduler, task::grace_in, wrong},
+    convert::{amounts::quota_in, reserved::operation_in, scheduler, task::grace_in, wrong},
     driver::Driver,
 };
 use headroom_core::{command::Command, roles::is_role_name};
@@ -112,9 +112,14 @@ impl Operator for Door {
 
     async fn set_quota(
         &self,
-        _: Request<v1::SetQuotaRequest>,
+        request: Request<v1::SetQuotaRequest>,
     ) -> Result<Response<v1::Role>, Status> {
-        Err(Status::unimplemented("roles have no quota yet"))
+        let v1::SetQuotaRequest { role, guarantee, limit } = request.into_inner();
+        let name = role_name(role)?;
+        let quota = quota_in(guarantee.as_ref(), limit)?;
+        self.driver.call(Command::SetQuota(name.clone(), quota)).await?;
+        info!(role = name, ?quota, "an operator set a quota");
+        Ok(Response::new(self.role(name).await?))
     }
 
     async fn reserve(

@@ -26,9 +26,9 @@ impl Agent {
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
         Subject {
-            hostname: &self.hostname,
-            attributes: &self.attributes,
-            domain: self.domain.as_ref(),
+            hostname: &self.node.hostname,
+            attributes: &self.node.attributes,
+            domain: self.node.domain.as_ref(),
         }
     }
 }
@@ -40,18 +40,23 @@ impl Framework {
         let mut knows = self.info.capabilities;
         // One that says what it wants takes no more than that: it can't hoard GPUs by mistake.
         knows.gpu_resources |= self.wanted.is_some();
-        let lack = knows.lack(agent.total.amounts, agent.domain.as_ref(), own);
+        let lack = knows.lack(agent.total.amounts, agent.node.domain.as_ref(), own);
         lack.map(Barrier::Lack)
             .or_else(|| self.info.constraints.fault(agent.subject()).map(Barrier::Constraint))
+    }
+
+    /// Whether it does not take every agent that is for everybody.
+    #[must_use]
+    pub fn is_picky(&self) -> bool {
+        !self.info.constraints.groups().is_empty()
     }
 
     /// Whether an offer of `amounts` is enough for it.
     #[must_use]
     pub fn is_enough(&self, amounts: Amounts) -> bool {
-        match &self.info.minimum {
-            Some(minimum) => minimum.admits(amounts),
-            None => self.wanted.is_some() || SMALLEST.fits_in(amounts),
-        }
+        let minimum = self.info.minimum.as_ref();
+        minimum.is_none_or(|minimum| minimum.admits(amounts))
+            && (self.wanted.is_some() || SMALLEST.fits_in(amounts))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     minimum::Minimum,
     operate::Deeds,
+    quota::Quota,
     reservation::{Operation, Parts},
     resources::{Amounts, Resources},
     tasks::{TaskState, TaskStatus},
@@ -203,6 +204,8 @@ pub enum Command {
     ResetRole(String),
     /// The operator changes what an agent keeps for whom.
     Reserve(AgentId, Operation),
+    /// The operator sets what a role is guaranteed and what it may not pass; none: neither.
+    SetQuota(String, Option<Quota>),
     /// A time step ends: account for it.
     Step,
     /// A deadline of [`crate::machine::Machine::next_deadline`] has come.

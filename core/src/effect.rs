@@ -1,14 +1,15 @@
 //! All that may leave the core. The driver carries effects out in order.
 
 use crate::{
+    agents::Node,
     command::FrameworkInfo,
-    domain::Domain,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    quota::Quota,
     reservation::Parts,
     resources::Resources,
     tasks::{Reason, TaskStatus},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What a framework is told about an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +18,10 @@ pub struct OfferMade {
     pub offer: OfferId,
     /// Whose resources.
     pub agent: AgentId,
-    /// That node's name.
-    pub hostname: String,
-    /// That node's attributes.
-    pub attributes: BTreeMap<String, String>,
+    /// That node.
+    pub node: Arc<Node>,
     /// The role they count for.
-    pub role: String,
-    /// Where it stands.
-    pub domain: Option<Domain>,
+    pub role: Arc<str>,
     /// What is offered.
     pub resources: Resources,
     /// The reserved part of that.
@@ -48,6 +45,10 @@ pub enum Record {
     AgentRemoved(AgentId),
     /// A role's weight (thousandths) and right to be lent to.
     Role(String, u64, bool),
+    /// A role's quota.
+    Quota(String, Quota),
+    /// A role without quota any more.
+    QuotaRemoved(String),
     /// A role with nothing special any more.
     RoleReset(String),
     /// What was reserved of an agent beside what its configuration says; empty: nothing.

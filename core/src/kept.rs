@@ -21,6 +21,12 @@ impl Kept {
         &self.all
     }
 
+    /// Whether nothing is reserved, or was and is still held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// What tasks hold of it.
     #[must_use]
     pub const fn held(&self) -> &Parts {

@@ -31,6 +31,12 @@ impl Minimum {
         &self.0
     }
 
+    /// What every set holds of each kind: no less is ever enough.
+    #[must_use]
+    pub fn least(&self) -> Amounts {
+        self.0.iter().copied().reduce(Amounts::min).unwrap_or_default()
+    }
+
     /// Whether `amounts` are worth an offer.
     #[must_use]
     pub fn admits(&self, amounts: Amounts) -> bool {
@@ -56,6 +62,7 @@ mod tests {
         assert!(minimum.admits(Amounts::of(1_000, 0)));
         assert!(minimum.admits(Amounts::of(100, 64_000)));
         assert!(!minimum.admits(Amounts::of(999, 63_000)));
+        assert_eq!(minimum.least(), Amounts::of(100, 0));
         assert!(Minimum::default().admits(Amounts::ZERO));
         assert_eq!(minimum.to_string(), "1 cpus, or 0.1 cpus, 64 MiB of memory");
         assert!(Minimum::any_of(vec![Amounts::ZERO; MAX_SETS + 1]).is_err());

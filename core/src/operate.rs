@@ -11,7 +11,6 @@ use crate::{
     offer::Offer,
     reservation::{Fault, Operation, Parts, Tag},
     resources::Resources,
-    time::Time,
 };
 
 /// The reservations of at most so many agents that were given up are kept; then the oldest go.
@@ -50,11 +49,17 @@ pub(crate) struct Lot {
     pub(crate) reserved: Parts,
 }
 
+impl From<Resources> for Lot {
+    fn from(resources: Resources) -> Self {
+        Self { resources, reserved: Parts::default() }
+    }
+}
+
 impl Lot {
     /// What an agent has free for `role`.
     pub(crate) fn free(agent: &Agent, role: &str, revocable: bool) -> Self {
         if revocable {
-            return Self { resources: agent.free_revocable().into(), reserved: Parts::default() };
+            return Resources::from(agent.free_revocable()).into();
         }
         let (resources, reserved) = (agent.free(), agent.free_reserved(role));
         if reserved.is_empty() {
@@ -217,7 +222,6 @@ impl Machine {
     /// An operator changes what an agent keeps; its offers are taken back first.
     pub(crate) fn reserve(
         &mut self,
-        now: Time,
         id: AgentId,
         operation: &Operation,
         effects: &mut Vec<Effect>,
@@ -232,13 +236,12 @@ impl Machine {
         let held = whole(&agent.held, agent.kept.held());
         let mut free = all.minus(&held);
         operation.apply(&mut all, &mut free).map_err(wrong)?;
-        let offers: Vec<_> = agent.offers.iter().copied().collect();
         let promised =
             |offer: &OfferId| self.state.offers.get(*offer).is_some_and(|o| !o.revocable);
-        let offers: Vec<_> = offers.into_iter().filter(promised).collect();
+        let offers: Vec<_> = agent.offers.iter().copied().filter(promised).collect();
         self.rescind(&offers, "an operator changes what this agent keeps for whom", effects);
         self.rearrange(id, &all, effects);
-        self.offer_agents(now, &[id], effects);
+        self.state.agents.look_at(id);
         Ok(Reply::Done)
     }
 }

@@ -339,7 +339,7 @@ fn constraints_gpus_regions_and_minimum_choose_agents_and_why_names_them() {
     let (us, effects) = cluster.framework("us", info);
     let made = offers(&effects, us);
     assert_eq!(made.len(), 1);
-    assert_eq!(made[0].hostname, "node3");
+    assert_eq!(made[0].node.hostname, "node3");
     let minimum = Minimum::any_of(vec![amounts(3).amounts]).unwrap();
     let info = FrameworkInfo { capabilities, minimum: Some(minimum), ..FrameworkInfo::default() };
     let (large, effects) = cluster.framework("large", info);
@@ -352,7 +352,7 @@ fn constraints_gpus_regions_and_minimum_choose_agents_and_why_names_them() {
     let want = Want { name: "t".into(), request: amounts(1) };
     let effects = cluster.apply(Command::Want(one, vec![want]));
     assert_eq!(
-        offers(&effects, one)[0].hostname,
+        offers(&effects, one)[0].node.hostname,
         "node2",
         "it says what it wants: no GPU is hoarded"
     );

@@ -22,8 +22,8 @@ pub(crate) const MAX_OFFERS_AN_EVENT: usize = 100;
 /// How long what was not used is not offered again, unless said otherwise (as Mesos).
 pub(crate) const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
 /// What a role may be called, for people.
-pub(crate) const ROLE_RULE: &str = "a role's name has 1 to 255 bytes, does not start with \"-\", \
-    is not \".\" or \"..\", and has no slashes or white space";
+pub(crate) const ROLE_RULE: &str = "a role's name is up to 8 names between slashes, at most 255 bytes \
+    in all; none is empty, \".\" or \"..\", starts with \"-\" or has white space, and \"*\" stands alone";
 
 pub(crate) fn framework_in(
     info: Option<v1::FrameworkInfo>,
@@ -182,7 +182,7 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
 
 fn offers_out(offers: Vec<OfferMade>) -> Vec<v1::Event> {
     let mut events = Vec::new();
-    let mut offers = offers.into_iter().map(offer_out).peekable();
+    let mut offers = offers.iter().map(offer_out).peekable();
     while offers.peek().is_some() {
         let some = offers.by_ref().take(MAX_OFFERS_AN_EVENT).collect();
         events.push(v1::Event { event: Some(Out::Offers(v1::Offers { offers: some })) });
@@ -190,18 +190,18 @@ fn offers_out(offers: Vec<OfferMade>) -> Vec<v1::Event> {
     events
 }
 
-fn offer_out(made: OfferMade) -> v1::Offer {
+fn offer_out(made: &OfferMade) -> v1::Offer {
     v1::Offer {
         offer_id: made.offer.to_string(),
         agent_id: made.agent.to_string(),
-        hostname: made.hostname,
-        role: made.role,
+        hostname: made.node.hostname.clone(),
+        role: made.role.to_string(),
         resources: Some(amounts::resources_out(&made.resources)),
         revocable: made.revocable,
         expires_in_ms: millis(made.expires_in),
-        attributes: made.attributes,
+        attributes: made.node.attributes.clone().into_iter().collect(),
         reserved: reserved::parts_out(&made.reserved),
-        domain: reserved::domain_out(made.domain.as_ref()),
+        domain: reserved::domain_out(made.node.domain.as_ref()),
     }
 }
 

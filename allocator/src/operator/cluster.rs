@@ -2,7 +2,7 @@
 
 use crate::convert::{
     agent::Introduction,
-    amounts::{amounts_out, resources_out, thousandths, usage_out},
+    amounts::{amounts_out, limit_out, resources_out, thousandths, usage_out},
     reserved::{domain_out, parts_out},
     task::{reason_out, state_out},
 };
@@ -17,6 +17,7 @@ use headroom_core::{
     roles::Role,
     tasks::{Task, TaskStatus},
     time::Time,
+    wants::Wants,
 };
 use headroom_proto::v1;
 use std::{collections::BTreeMap, time::Duration};
@@ -81,12 +82,12 @@ fn instance(
     let unreachable = !task.state.is_terminal() && !agent.is_some_and(|agent| agent.connected);
     let shown = if unreachable { v1::TaskState::Unreachable } else { state_out(task.state) };
     v1::TaskInstance {
-        task_id: task.name.clone(),
+        task_id: task.name.to_string(),
         framework_id: task.framework.to_string(),
         framework_name: framework.map(|known| known.info.name.clone()).unwrap_or_default(),
         agent_id: task.agent.to_string(),
-        hostname: agent.map(|known| known.hostname.clone()).unwrap_or_default(),
-        role: state.roles.get(task.role).name.clone(),
+        hostname: agent.map(|known| known.node.hostname.clone()).unwrap_or_default(),
+        role: state.roles.get(task.role).name.to_string(),
         revocable: task.revocable,
         state: status
             .filter(|_| task.state.is_terminal())
@@ -122,7 +123,7 @@ pub(super) fn agent(
     let report = &known.report;
     v1::AgentState {
         agent_id: known.id.to_string(),
-        hostname: known.hostname.clone(),
+        hostname: known.node.hostname.clone(),
         connected: known.connected,
         total: Some(resources_out(&known.total)),
         guaranteed: Some(resources_out(&known.held)),
@@ -143,8 +144,8 @@ pub(super) fn agent(
         // Never reported: as long ago as can be.
         last_report_ms_ago: millis(now.since(known.reported.unwrap_or(Time::ZERO))),
         reserved: parts_out(known.kept.all()),
-        domain: domain_out(known.domain.as_ref()),
-        attributes: known.attributes.clone(),
+        domain: domain_out(known.node.domain.as_ref()),
+        attributes: known.node.attributes.clone().into_iter().collect(),
     }
 }
 
@@ -158,7 +159,7 @@ fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
         suppressed: known.suppressed,
         offers: count(known.offers.len()),
         tasks: count(active.filter(|task| !task.state.is_terminal()).count()),
-        wanted: count(known.wanted.as_ref().map_or(0, BTreeMap::len)),
+        wanted: count(known.wanted.as_ref().map_or(0, Wants::len)),
         dominant_share: share(known.held, state.agents.total()),
         accepts_revocable: known.info.accepts_revocable,
     }
@@ -166,12 +167,14 @@ fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
 
 pub(super) fn role(state: &State, known: &Role) -> v1::Role {
     v1::Role {
-        name: known.name.clone(),
+        name: known.name.to_string(),
         weight: thousandths(known.weight_milli),
         opportunistic: known.opportunistic,
         dominant_share: share(known.held, state.agents.total()),
         frameworks: count(known.frameworks.len()),
-        ..Default::default()
+        guarantee: (!known.quota.guarantee.is_zero()).then(|| amounts_out(known.quota.guarantee)),
+        limit: limit_out(known.quota.limit),
+        consumed: Some(amounts_out(known.promised)),
     }
 }
 
@@ -207,12 +210,12 @@ fn warnings(
 ) -> Vec<String> {
     let mut warnings: Vec<String> = trouble.into_iter().collect();
     let gone = state.agents.iter().filter(|agent| !agent.connected).map(|agent| {
-        let (id, host) = (agent.id, &agent.hostname);
+        let (id, host) = (agent.id, &agent.node.hostname);
         format!("agent {id} on {host} is not connected; look at its log there")
     });
     first_of(&mut warnings, gone, "agents are not connected");
     let blind = directory.iter().filter_map(|(id, said)| {
-        let host = &state.agents.get(*id)?.hostname;
+        let host = &state.agents.get(*id)?.node.hostname;
         let low = LOW_RUNGS.contains(&said.rung.as_str());
         let absent = said.absences.first();
         match (low, absent) {
@@ -234,7 +237,7 @@ fn warnings(
     let refusing = refusing.map(|agent| {
         format!(
             "agent {} on {} takes no new work: {}",
-            agent.id, agent.hostname, agent.report.refusing_work
+            agent.id, agent.node.hostname, agent.report.refusing_work
         )
     });
     first_of(&mut warnings, refusing, "agents take no new work");

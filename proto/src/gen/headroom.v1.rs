@@ -894,7 +894,8 @@ pub struct FrameworkInfo {
     /// Only agents that fit one of these groups are offered. Empty: all.
     #[prost(message, repeated, tag = "11")]
     pub constraints: ::prost::alloc::vec::Vec<ConstraintGroup>,
-    /// Offers hold at least one of these amounts. Unset: 0.01 CPUs and 32 MiB.
+    /// Offers hold at least one of these amounts. A framework that does not say what it wants is never
+    /// offered less than 0.01 CPUs and 32 MiB.
     #[prost(message, optional, tag = "12")]
     pub minimum: ::core::option::Option<Minimum>,
 }
@@ -936,7 +937,7 @@ pub mod constraint {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Minimum {
-    /// One is enough. Empty: any amount is offered.
+    /// One is enough. Empty: as if there were no minimum.
     #[prost(message, repeated, tag = "1")]
     pub any_of: ::prost::alloc::vec::Vec<Resources>,
 }
@@ -2308,7 +2309,7 @@ pub struct Role {
     /// What it may hold in all; unset: no limit.
     #[prost(message, optional, tag = "7")]
     pub limit: ::core::option::Option<Limit>,
-    /// What it holds, is offered or has reserved, in this role and those below.
+    /// What it holds or is offered and that is not lent, in this role and those below.
     #[prost(message, optional, tag = "8")]
     pub consumed: ::core::option::Option<Resources>,
 }
