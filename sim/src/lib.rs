@@ -1,3 +1,9 @@
 //! Real traces through the real deciding core: what forecasts are worth, and what lending would win and risk.
 //!
 //! Nothing is decided here: forecasts are `headroom_core::forecast`, placement is `headroom_core::machine`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod forecast;
+pub mod seed;
+pub mod trace;
