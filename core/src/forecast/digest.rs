@@ -61,10 +61,10 @@ impl Digest {
         self.newest_ns = now_ns;
         self.align(arrived_ns, step);
         for (digest, present) in self.tasks.iter_mut().zip(step.present) {
-            (digest.used, digest.limit) = (present.used, present.limit);
-            digest.half_hours.push(now_ns, present.used);
+            (digest.used, digest.limit) = (measured(present.used), measured(present.limit));
+            digest.half_hours.push(now_ns, digest.used);
         }
-        let used = step.used();
+        let used = self.tasks.iter().map(|digest| digest.used).sum();
         self.recent.push(now_ns, used);
         self.half_hours.push(now_ns, used);
     }
@@ -100,6 +100,11 @@ impl Digest {
         // A machine's first step has no age, but was measured.
         filled.min(age.max(Duration::from_secs(1))).min(WEEK)
     }
+}
+
+/// What no meter can have measured counts as nothing, so that it cannot poison what is remembered.
+fn measured(amount: f64) -> f64 {
+    if amount.is_finite() { amount.max(0.0) } else { 0.0 }
 }
 
 #[cfg(test)]
