@@ -3,6 +3,7 @@
 //! A trace's tasks are placed on machines ([`Placement`]); each predictor ([`Fleet`]) is shown them step by step; what
 //! it says is held against what then came ([`Figures`]). `docs/forecast.md` says what the figures mean.
 
+mod arguments;
 mod cell;
 mod comparison;
 mod error;
@@ -10,10 +11,14 @@ mod figures;
 mod fleet;
 mod oracle;
 mod ours;
+mod output;
 mod placement;
+mod plot;
 mod predictors;
 mod presence;
+mod progress;
 
+pub use arguments::{Arguments, Surroundings, run};
 pub use cell::{Cell, Grid, Horizon};
 pub use comparison::{Comparison, Row, Terms};
 pub use error::ForecastError;

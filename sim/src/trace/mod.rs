@@ -121,6 +121,21 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> {
 }
 
 impl Trace {
+    /// How many tasks there are in the busiest step.
+    #[must_use]
+    pub fn most_present(&self) -> usize {
+        let comes = self.series.iter().map(|series| (series.first, 1i64));
+        let goes = self.series.iter().map(|series| (series.end(), -1i64));
+        let mut changes: Vec<_> = comes.chain(goes).collect();
+        changes.sort_unstable(); // who goes in a step goes before who comes
+        let mut present = 0;
+        let counts = changes.into_iter().map(|(_, change)| {
+            present += change;
+            present
+        });
+        counts.max().map_or(0, |most| most as usize)
+    }
+
     /// Rounding in a mean must not lift a use above the limit.
     fn cut_to_limits(mut self) -> Self {
         for series in &mut self.series {

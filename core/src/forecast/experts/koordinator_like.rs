@@ -2,7 +2,9 @@
 //!
 //! Source: koordinator-sh/koordinator, pkg/koordlet/prediction (config.go, peak_predictor.go): buckets of 5 %, half-life
 //! 12 h for CPU and 24 h for memory, p95 for CPU and p98 for memory, margin 10 %; reclaimable is the smaller of what the pods
-//! and what their class leave, hence the peak the larger. A pod counts with its request for its first 24 h.
+//! and what their class leave, hence the peak the larger. A pod counts with its request for its first 24 h. Peaks with their
+//! margin may pass a pod's request: reclaimable is what the capacity leaves beside them, and the capacity is here the sum
+//! of the limits.
 
 use super::{decayed_histogram::DecayedHistogram, tasks::Tasks};
 use crate::{
@@ -57,18 +59,19 @@ impl Expert for KoordinatorLike {
         let states = self
             .tasks
             .align(step.present, |task| (step.now, DecayedHistogram::new(half_life, task.limit)));
-        let mut tasks_peak = 0.0;
+        let (mut capped, mut uncapped) = (0.0, 0.0);
         for ((first, histogram), task) in states.iter_mut().zip(step.present) {
             histogram.push(step.now, task.used);
             let cold = step.now.since(*first) < self.cold;
-            let peak = || (histogram.percentile(self.percent) * MARGIN).min(task.limit);
-            tasks_peak += if cold { task.limit } else { peak() };
+            let peak = if cold { 0.0 } else { histogram.percentile(self.percent) * MARGIN };
+            capped += if cold { task.limit } else { peak.min(task.limit) };
+            uncapped += peak;
         }
         let machine =
             self.machine.get_or_insert_with(|| DecayedHistogram::new(half_life, step.limit()));
         machine.push(step.now, step.used());
-        let class_peak = (machine.percentile(self.percent) * MARGIN).min(step.limit());
-        self.peak = tasks_peak.max(class_peak);
+        let class_peak = machine.percentile(self.percent) * MARGIN;
+        self.peak = capped.max(uncapped).max(class_peak).min(step.limit());
     }
 
     fn peak(&self, _horizon: Duration) -> f64 {

@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes/autoscaler, vertical-pod-autoscaler/pkg/recommender: target p90, margin 15 %, buckets of 5 %, half-life
 //! 24 h; of memory, the samples are the peaks of whole days. Its minimum per pod and its growth after OOM kills are left out:
-//! the first is about small pods, the second about limits, which here are given.
+//! the first is about small pods, the second about limits, which here are given. A target may pass the limit, as there.
 
 use super::{decayed_histogram::DecayedHistogram, rc_like::WARM_UP, tasks::Tasks};
 use crate::{
@@ -77,8 +77,9 @@ impl Expert for VpaLike {
         for (usage, task) in states.iter_mut().zip(step.present) {
             usage.push(step.now, task.used, peaks_of);
             let warm = step.now.since(usage.first) >= WARM_UP;
-            self.peak += if warm { usage.target().min(task.limit) } else { task.limit };
+            self.peak += if warm { usage.target() } else { task.limit };
         }
+        self.peak = self.peak.min(step.limit());
     }
 
     fn peak(&self, _horizon: Duration) -> f64 {
