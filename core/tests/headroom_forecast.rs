@@ -90,7 +90,7 @@ impl Cell {
             cell.calibrations.close(now);
             for (outlook, forecasts) in cell.outlooks.iter_mut().zip(&mut cell.forecasts) {
                 outlook.forecast(cell.calibrations.all());
-                forecasts.push(outlook.peak(Duration::ZERO).unwrap());
+                forecasts.push(outlook.peak(Duration::ZERO).unwrap_or_default());
             }
         }
         cell

@@ -25,7 +25,7 @@ const STEERING: f64 = 0.1;
 const AIM: (f64, f64) = (0.05, 3.0);
 /// Misses within one horizon are hardly independent. With few horizons seen, a share of the aim is kept back:
 /// seen / (seen + this many).
-const CAUTION_HORIZONS: f64 = 6.0;
+const CAUTION_HORIZONS: f64 = 8.0;
 /// No forecast before a third of the horizon has been seen: a day is not foretold from two hours.
 const HISTORY_SHARE: f64 = 1.0 / 3.0;
 /// The cold margin at six hours, and how it grows with the horizon (as the peak of a random walk does).
