@@ -26,6 +26,7 @@ mod membership;
 pub mod offer;
 pub mod overcommit;
 pub mod ports;
+mod promote;
 pub mod questions;
 pub mod reclaim;
 pub mod resources;

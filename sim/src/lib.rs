@@ -1,3 +1,3 @@
-//! Real traces through the real deciding core: what forecasts are worth, and what lending would win and risk.
-//!
-//! Nothing is decided here: forecasts are `headroom_core::forecast`, placement is `headroom_core::machine`.
+//! Headroom's simulator: real traces through the real deciding core.
+
+pub mod schedule;
