@@ -23,11 +23,22 @@ fn main() {
     let mean = |f: &dyn Fn(&JobRecord) -> f64| {
         r.jobs.iter().map(|j| f(j)).sum::<f64>() / r.jobs.len() as f64 / 1e3
     };
+    let work: u128 = w.jobs.iter().map(|j| j.profile.work()).sum::<u128>() * 1000;
+    let mut d: Vec<_> = r.jobs.iter().map(|j| j.delay_ms.unwrap_or(0) / 1000).collect();
+    d.sort();
+    println!(
+        "work {:.6} p50 {} p90 {} p99 {} max {}",
+        r.done_cpu_ns as f64 / work as f64,
+        d[d.len() / 2],
+        d[d.len() * 9 / 10],
+        d[d.len() * 99 / 100],
+        d[d.len() - 1]
+    );
     println!(
         "{a:?} {:.1}s wait {:.1} delay {:.1} lent {} promoted {} moved {} evicted {} lost {:.3}% offers {} held/used {:?} end {:.2} d",
         t.elapsed().as_secs_f64(),
-        mean(&|j| j.wait_ms.unwrap() as f64),
-        mean(&|j| j.delay_ms.unwrap() as f64),
+        mean(&|j| j.wait_ms.unwrap_or(0) as f64),
+        mean(&|j| j.delay_ms.unwrap_or(0) as f64),
         r.jobs.iter().filter(|j| j.began_lent).count(),
         r.promotions,
         r.moves,

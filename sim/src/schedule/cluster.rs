@@ -335,10 +335,10 @@ impl<'a> Cluster<'a> {
                 let kill = Command::Kill(caller, self.record.name(job), Some(Duration::ZERO));
                 self.apply(kill)?;
                 self.record.moves += 1;
-                self.frameworks[number].moving = Some(job);
+                self.frameworks[number].moving.insert(job);
                 // The offer stands meanwhile.
                 self.drain()?;
-                self.frameworks[number].moving = None;
+                self.frameworks[number].moving.remove(&job);
                 if self.record.jobs[job].delay_ms.is_some() {
                     // It was done at that very moment.
                     self.apply(Command::Decline(caller, vec![offer], refusal))?;
@@ -420,7 +420,7 @@ impl<'a> Cluster<'a> {
             TaskState::Finished => drop(framework.lent.remove(&job)),
             state if state.is_terminal() => {
                 framework.lent.remove(&job);
-                if framework.moving != Some(job) {
+                if !framework.moving.contains(&job) {
                     framework.queue.insert(job);
                 }
             }

@@ -35,19 +35,19 @@ pub(crate) struct Framework {
     /// Its jobs on lent resources, and where.
     pub(crate) lent: BTreeMap<usize, AgentId>,
     pub(crate) suppressed: bool,
-    /// This job's end is its begin elsewhere.
-    pub(crate) moving: Option<usize>,
+    /// The end of these is their begin elsewhere.
+    pub(crate) moving: BTreeSet<usize>,
 }
 
 impl Framework {
-    pub(crate) const fn new(caller: Caller, policy: Policy) -> Self {
+    pub(crate) fn new(caller: Caller, policy: Policy) -> Self {
         Self {
             caller,
             policy,
             queue: BTreeSet::new(),
             lent: BTreeMap::new(),
             suppressed: false,
-            moving: None,
+            moving: BTreeSet::new(),
         }
     }
 
