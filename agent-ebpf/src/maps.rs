@@ -1,7 +1,10 @@
 //! The maps. All are arrays that the agent maps into its memory; it sets their real sizes at load.
 
-use aya_ebpf::{btf_maps::Array, macros::btf_map};
-use headroom_agent_ebpf::{BlockRow, CpuRow, Identity, SchedRow, TaskRow};
+use aya_ebpf::{
+    btf_maps::{Array, RingBuf},
+    macros::btf_map,
+};
+use headroom_agent_ebpf::{ALARM_BYTES, BlockRow, CpuRow, Identity, SchedRow, TaskRow};
 
 /// `BPF_F_MMAPABLE`: the agent reads without a system call.
 const MMAPABLE: usize = 1 << 10;
@@ -29,3 +32,8 @@ pub(crate) static BLOCK_ROWS: Array<BlockRow, 1, MMAPABLE> = Array::new();
 /// `[css id]` of the block controller.
 #[btf_map]
 pub(crate) static BLOCK_IDS: Array<Identity, 1, MMAPABLE> = Array::new();
+
+/// Long waits of guaranteed tasks, in nanoseconds: wakes the agent between two looks. When nobody reads it fills up
+/// and what comes then is dropped.
+#[btf_map]
+pub(crate) static ALARMS: RingBuf<u64, ALARM_BYTES> = RingBuf::new();

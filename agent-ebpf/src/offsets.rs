@@ -40,6 +40,9 @@ globals! {
     BLKCG_CSS = 0;
 }
 
+/// A guaranteed task that waited so long on a run queue raises an alarm.
+#[unsafe(no_mangle)]
+pub(crate) static ALARM_WAIT_NS: Global<u64> = Global::new(u64::MAX);
 /// Inode number of the cgroup under which guaranteed containers live; 0 is none.
 #[unsafe(no_mangle)]
 pub(crate) static GUARANTEED_PARENT: Global<u64> = Global::new(0);

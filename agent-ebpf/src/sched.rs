@@ -15,10 +15,11 @@ use headroom_agent_ebpf::{CpuRow, Displacer, SchedRow, TaskRow, bucket_of};
 
 use crate::{
     kernel::{Css, load},
-    maps::{CPUS, SCHED_IDS, SCHED_ROWS, TASKS},
+    maps::{ALARMS, CPUS, SCHED_IDS, SCHED_ROWS, TASKS},
     offsets::{
-        GUARANTEED_PARENT, HAS_PREV_STATE, REVOCABLE_PARENT, SLOTS, TASK_GROUP, TASK_GROUP_CSS,
-        TASK_PCOUNT, TASK_PID, TASK_ROWS, TASK_RUN_DELAY, TASK_STATE, TASK_SUM_EXEC,
+        ALARM_WAIT_NS, GUARANTEED_PARENT, HAS_PREV_STATE, REVOCABLE_PARENT, SLOTS, TASK_GROUP,
+        TASK_GROUP_CSS, TASK_PCOUNT, TASK_PID, TASK_ROWS, TASK_RUN_DELAY, TASK_STATE,
+        TASK_SUM_EXEC,
     },
 };
 
@@ -98,11 +99,11 @@ fn leave(ctx: &BtfTracePointContext, goes: Task, comes: Task, cpu: u32, state: &
         }
     };
     if let Some((sum_exec_ns, run_delay_ns)) = last_going(&now, state) {
-        book(
-            row,
-            now.sum_exec_ns.wrapping_sub(sum_exec_ns),
-            now.run_delay_ns.wrapping_sub(run_delay_ns),
-        );
+        let wait_ns = now.run_delay_ns.wrapping_sub(run_delay_ns);
+        book(row, now.sum_exec_ns.wrapping_sub(sum_exec_ns), wait_ns);
+        if wait_ns >= ALARM_WAIT_NS.load() {
+            raise_alarm(css, wait_ns);
+        }
     } else {
         state.discontinuities += 1;
     }
@@ -159,6 +160,15 @@ fn book(row: &mut SchedRow, run_ns: u64, wait_ns: u64) {
     row.switches += 1;
     if let Some(count) = row.waits.get_mut(bucket_of(wait_ns)) {
         *count = count.wrapping_add(1);
+    }
+}
+
+/// Wakes the agent if the task that waited is a guaranteed one. Rare, so not inlined.
+#[inline(never)]
+fn raise_alarm(css: Css, wait_ns: u64) {
+    if css.parent().cgroup_id() == GUARANTEED_PARENT.load() {
+        // A full ring is one that nobody reads just now.
+        let _ = ALARMS.output(wait_ns, 0);
     }
 }
 

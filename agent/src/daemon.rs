@@ -85,7 +85,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     for absence in &hello.absences {
         warn!("{} is not measured: {}", absence.signal, absence.reason);
     }
-    info!("measures on rung {rung}; gives {:?}", hello.total);
+    if let Some(total) = &hello.total {
+        let wire::Resources { cpus, memory_mib, disk_mib, .. } = total;
+        info!("measures on rung {rung}; gives {cpus} CPUs, {memory_mib} MiB, disk {disk_mib} MiB");
+    }
     let recovered =
         Keeper::recover(&config, containerizer, meter.clone(), statuses, keeper.downgrade())?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;

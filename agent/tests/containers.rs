@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use headroom_agent::cgroup::Class;
+use headroom_agent::cgroup::{Class, Controller};
 use headroom_agent::checkpoint::Condition;
 use headroom_agent::containers::{Command, ContainerError, ContainerSpec};
 use headroom_agent::supervisor::{Outcome, SupervisorHandle};
@@ -51,6 +51,23 @@ fn passing_the_memory_limit_is_told_apart_from_being_killed() {
     let (_, exit) = bench.run(&shell("kill -KILL $$"));
     assert_eq!(exit.outcome, Outcome::Signaled(SIGKILL));
     assert!(!exit.oom && exit.usage.oom_kills == Some(0), "{exit:?}");
+}
+
+#[test]
+fn memory_that_runs_out_above_a_task_is_told_apart_from_its_own_limit() {
+    if !can_run() {
+        return;
+    }
+    let bench = Bench::new();
+    let slice = bench.tree.guaranteed();
+    let Some(dir) = slice.group().dir(Controller::Memory).filter(|dir| dir.v2) else {
+        return println!("skipped: cgroup v1 does not tell the two apart");
+    };
+    std::fs::write(dir.path.join("memory.max"), (32 << 20).to_string()).expect("a limit above it");
+    let (_, exit) = bench.run(&shell("exec tail /dev/zero"));
+    assert_eq!(exit.outcome, Outcome::Signaled(SIGKILL));
+    assert!(exit.oom_elsewhere && !exit.oom, "{exit:?}");
+    assert_eq!(exit.usage.limit_ooms, Some(0));
 }
 
 #[test]

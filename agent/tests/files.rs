@@ -94,6 +94,11 @@ fn a_containers_figures_are_sampled_and_a_removed_group_is_gone_not_zero() {
             let absent = tasks[0].absences().iter().any(|absence| absence.what == what);
             assert!(value.is_some() != absent, "{what}: {value:?} and absent {absent}");
         }
+        // 20 MB were written, where the kernel counts at all: on v2, to a disk.
+        let counted = group.dir(Controller::Io).is_some_and(|dir| {
+            dir.v2 && std::fs::read_to_string(dir.path.join("io.stat")).is_ok_and(|t| !t.is_empty())
+        });
+        assert!(!counted || sample.io_write_bytes >= Some(20_000_000), "{sample:?}");
         let direct = group.cpu_usage_ns().expect("usage");
         assert!(direct >= sample.cpu_usage_ns.expect("usage"));
 

@@ -105,7 +105,7 @@ fn without_cgroups_all_descendants_still_end_and_figures_are_absent() {
     let exit = wait_exit(&container);
     assert!(exit.kill_requested && exit.forced && exit.leftovers.is_empty(), "{exit:?}");
     assert_eq!(exit.usage.cpu_usage_ns, None);
-    assert_eq!(exit.usage.absences.len(), 3);
+    assert_eq!(exit.usage.absences.len(), 4);
     let pid = output(&container, "daemon");
     assert!(!support::is_there(Path::new(&format!("/proc/{}", pid.trim()))));
 }

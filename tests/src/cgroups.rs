@@ -22,6 +22,20 @@ pub(crate) fn mounts() -> Vec<PathBuf> {
     ours.map(|fields| PathBuf::from(fields[1])).collect()
 }
 
+/// Whether all controllers are on cgroup v2 here.
+#[must_use]
+pub fn unified() -> bool {
+    let mounts = mounts();
+    let controllers =
+        mounts.first().and_then(|m| fs::read_to_string(m.join("cgroup.controllers")).ok());
+    mounts.len() == 1
+        && controllers.is_some_and(|names| {
+            ["cpu", "io", "memory", "pids"]
+                .iter()
+                .all(|c| names.split_whitespace().any(|n| n == *c))
+        })
+}
+
 /// The groups below one parent, in all hierarchies.
 #[derive(Debug)]
 pub struct OwnCgroups {

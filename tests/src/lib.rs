@@ -14,7 +14,7 @@ mod house;
 mod listener;
 mod patience;
 
-pub use cgroups::OwnCgroups;
+pub use cgroups::{OwnCgroups, unified};
 pub use cluster::{Cluster, Settings, up_command};
 pub use command::{Done, Started};
 pub use daemon::{Daemon, program};

@@ -1,6 +1,9 @@
 //! However a task behaves, its end leaves nothing behind and is told truly.
 
-use headroom_tests::{Cluster, Settings, can_run, wait_until};
+use std::collections::BTreeMap;
+
+use headroom_proto::v1::{Command, FrameworkInfo, Reason, Resources, TaskState, TaskStatus};
+use headroom_tests::{Cluster, Framework, Settings, can_run, task, wait_until};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -17,6 +20,44 @@ fn exit_code_output_and_signals_pass_through() {
     let done = cluster.run(&["--", "/no/such/program"]);
     assert_eq!(done.code, 125);
     assert!(done.err.contains("/no/such/program"), "{done:?}");
+    cluster.empty();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_cannot_be_executed_is_never_told_to_run() {
+    if !can_run() {
+        return;
+    }
+    let cluster = Cluster::up(&Settings::quick());
+    let info = FrameworkInfo { name: "starts".into(), ..Default::default() };
+    let mut framework = Framework::subscribe(cluster.address(), info).await.expect("in");
+    let resources = Resources { cpus: 0.1, memory_mib: 64.0, ..Default::default() };
+    let mut broken = task("broken", resources.clone(), "");
+    broken.command = Some(Command { argv: vec!["/no/such/program".into()], ..Default::default() });
+    // However short the others are.
+    let tasks = vec![
+        broken,
+        task("short", resources.clone(), "exit 0"),
+        task("long", resources, "sleep 1"),
+    ];
+    let offer = framework.offer(0.3).await;
+    framework.accept(&offer, tasks).await.expect("launched");
+    let mut told: BTreeMap<String, Vec<TaskStatus>> = BTreeMap::new();
+    let mut ended = 0;
+    while ended < 3 {
+        let status = framework.update().await;
+        ended += u32::from(status.state > TaskState::Killing.into());
+        told.entry(status.task_id.clone()).or_default().push(status);
+    }
+    let states = |name: &str| told[name].iter().map(TaskStatus::state).collect::<Vec<_>>();
+    assert_eq!(states("broken"), [TaskState::Failed], "{told:?}");
+    assert_eq!(states("short"), [TaskState::Running, TaskState::Finished], "{told:?}");
+    assert_eq!(states("long"), [TaskState::Running, TaskState::Finished], "{told:?}");
+    let failed = &told["broken"][0];
+    assert_eq!(failed.reason(), Reason::LaunchFailed, "{failed:?}");
+    assert!(failed.message.contains("/no/such/program"), "{failed:?}");
+    assert!(failed.message.contains("No such file"), "{failed:?}");
+    drop(framework);
     cluster.empty();
 }
 

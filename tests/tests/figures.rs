@@ -23,6 +23,8 @@ use tokio::{sync::Mutex, time::sleep};
 
 const STEP: Duration = Duration::from_millis(250);
 const RUN: Duration = Duration::from_secs(4);
+/// Bytes a second: what is written of a file's inode and journal long after its data.
+const FILE_SYSTEMS_OWN: f64 = 100_000.0;
 /// One at a time: they measure.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -233,11 +235,13 @@ async fn direct_writes_sum_up_to_the_kernels_account() {
     let told: f64 = rates.iter().map(|(step, rate)| step * rate).sum();
     println!("written {written} bytes, told {told:.0}; {rates:.0?}");
     assert!(within(told, written as f64, 0.05), "told {told} of {written} bytes");
-    // It wrote all the time: no step of it is told as none, or as all.
-    let busy: Vec<f64> = rates.iter().map(|(_, rate)| *rate).filter(|rate| *rate > 0.0).collect();
+    // It wrote all the time: no step of it is told as none, or as all. The file system's own few
+    // blocks follow later, and are the task's too on cgroup v2.
+    let writes = |rate: f64| rate > FILE_SYSTEMS_OWN;
+    let busy: Vec<f64> = rates.iter().map(|(_, rate)| *rate).filter(|rate| writes(*rate)).collect();
     let mean = busy.iter().sum::<f64>() / busy.len() as f64;
-    let first = rates.iter().position(|(_, rate)| *rate > 0.0).unwrap_or(0);
-    let last = rates.iter().rposition(|(_, rate)| *rate > 0.0).unwrap_or(0);
+    let first = rates.iter().position(|(_, rate)| writes(*rate)).unwrap_or(0);
+    let last = rates.iter().rposition(|(_, rate)| writes(*rate)).unwrap_or(0);
     let gaps = rates[first..last].iter().filter(|(_, rate)| *rate == 0.0).count();
     assert_eq!(gaps, 0, "steps told as silent while it wrote: {rates:.0?}");
     assert!(busy.iter().all(|rate| *rate < 3.0 * mean), "{rates:.0?}");

@@ -9,6 +9,7 @@ mod strip;
 mod test;
 mod test_skips;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum Chore {
     CheckEbpf,
     /// Run all tests; says what is skipped here, and why.
     Test(test::Arguments),
+    /// Run what depends on the kernel on another one, with cgroup v2 only, in an emulated machine.
+    Vm(vm::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -49,5 +52,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::CheckEbpf => prebuilt::check(),
         Chore::Test(arguments) => test::run(&arguments),
+        Chore::Vm(arguments) => vm::run(&arguments),
     }
 }

@@ -28,18 +28,32 @@ impl Group {
     pub(super) fn set_memory_min(&self, bytes: u64) -> Result<(), CgroupError> {
         let dir = self.need(Controller::Memory)?;
         if !dir.v2 {
-            return Err(CgroupError::NoController {
-                controller: Controller::Memory.name(),
-                group: self.name().to_owned(),
-                reason: "cgroup v1 has no memory.min".into(),
-            });
+            return Err(self.only_v2("memory.min"));
         }
         knob::write(&dir.path.join("memory.min"), &bytes.to_string())
+    }
+
+    fn only_v2(&self, file: &str) -> CgroupError {
+        CgroupError::NoController {
+            controller: Controller::Memory.name(),
+            group: self.name().to_owned(),
+            reason: format!("cgroup v1 has no {file}"),
+        }
     }
 
     /// How many of the group's processes the kernel killed for memory.
     pub fn oom_kills(&self) -> Result<u64, CgroupError> {
         knob::read_keyed(&self.oom_file()?, "oom_kill")
+    }
+
+    /// How often memory ran out at the limit of this group or of one below it; what the kernel kills
+    /// for lack of memory above it (the node's) is not counted here. v1 does not tell the two apart.
+    pub fn limit_ooms(&self) -> Result<u64, CgroupError> {
+        let dir = self.need(Controller::Memory)?;
+        if !dir.v2 {
+            return Err(self.only_v2("memory.events"));
+        }
+        knob::read_keyed(&dir.path.join("memory.events"), "oom")
     }
 
     /// The most memory the group ever held.

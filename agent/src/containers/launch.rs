@@ -10,7 +10,7 @@ use nix::unistd::{Uid, User};
 use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk};
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
-use crate::supervisor::{SPEC_FILE, SupervisorHandle};
+use crate::supervisor::{SPEC_FILE, STARTING_FILE, SupervisorHandle};
 
 /// Only the agent looks into its own documents.
 const PRIVATE: u32 = 0o700;
@@ -91,6 +91,8 @@ impl ProcessContainerizer {
         let launch = Launch { spec: spec.clone(), sandbox, cgroup: place };
         checkpoint::save(&dir.join(SPEC_FILE), &launch)
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
+        let starting = dir.join(STARTING_FILE);
+        fs::write(&starting, "").map_err(io_error(id, &starting, "write"))?;
         let supervisor = SupervisorHandle::spawn(dir, &self.exe)
             .map_err(|source| ContainerError::Supervisor { id: id.clone(), source })?;
         Ok(Container::new(dir, launch, cgroup, supervisor))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ContainerError, ContainerSpec, Launch};
 use crate::cgroup::ContainerCgroup;
-use crate::supervisor::{Exit, SupervisorHandle};
+use crate::supervisor::{Exit, STARTED_FILE, STARTING_FILE, SupervisorHandle};
 
 /// A started container, running or not.
 #[derive(Debug)]
@@ -51,6 +51,27 @@ impl Container {
     /// `exit` already, or the container is lost.
     pub fn supervisor(&self) -> Option<&SupervisorHandle> {
         self.supervisor.as_ref()
+    }
+
+    /// There until the task executes its own program.
+    pub fn starting_file(&self) -> PathBuf {
+        self.dir.join(STARTING_FILE)
+    }
+
+    /// Whether the task has not executed its own program yet, or never did.
+    pub fn is_starting(&self) -> bool {
+        self.starting_file().exists()
+    }
+
+    /// Whether it runs and nobody has taken note of that (see [`Container::note_start`]).
+    pub fn has_just_started(&self) -> bool {
+        self.dir.join(STARTED_FILE).exists()
+    }
+
+    /// The start is durable elsewhere.
+    pub fn note_start(&self) {
+        // If this fails the start is told twice, which harms nobody.
+        let _ = fs::remove_file(self.dir.join(STARTED_FILE));
     }
 
     /// Asks it to end within `grace_ms` (the spec's if absent).

@@ -88,6 +88,8 @@ impl Meter {
             // The first look after a pause: its totals are of another time.
             return;
         }
+        let elapsed_ns = u64::try_from(used.elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let since = Time::from_nanos(looked_at.as_nanos().saturating_sub(elapsed_ns));
         let memory_available_milli = self.memory_available_milli();
         let lent: Vec<_> = self
             .meters
@@ -109,8 +111,19 @@ impl Meter {
             lent: &lent,
         };
         for action in self.reclaimer.look(looked_at, &signals) {
-            self.act(looked_at, &signals, &action);
+            self.act(since, &signals, &action);
         }
+    }
+
+    /// A guaranteed task has just waited long: what is lent stands back until the next look, which then sees only
+    /// what came after.
+    pub(super) fn brake(&mut self) {
+        let rang_at = now();
+        for action in self.reclaimer.alarm(rang_at) {
+            self.act(rang_at, &Signals::default(), &action);
+        }
+        self.slices.used(&mut self.reader, rang_at);
+        self.waited_ns();
     }
 
     /// Run-queue wait of all guaranteed tasks since the last look; absent when nobody measures it.
@@ -126,9 +139,10 @@ impl Meter {
         sum
     }
 
-    fn act(&mut self, looked_at: Time, signals: &Signals<'_>, action: &Action) {
+    /// `since`: when what is acted upon may have begun.
+    fn act(&mut self, since: Time, signals: &Signals<'_>, action: &Action) {
         match *action {
-            Action::Quota(milli) => self.set_quota(looked_at, signals, milli),
+            Action::Quota(milli) => self.set_quota(since, signals, milli),
             Action::Lending(lending, reason) => {
                 info!(lending, reason, "lending changes");
                 let change = wire::LendingChange { lending, reason: reason.to_owned() };
@@ -143,7 +157,7 @@ impl Meter {
         }
     }
 
-    fn set_quota(&mut self, looked_at: Time, signals: &Signals<'_>, milli: Option<u64>) {
+    fn set_quota(&mut self, since: Time, signals: &Signals<'_>, milli: Option<u64>) {
         let Some(tree) = &self.tree else { return };
         if let Err(fault) = tree.revocable().set_cpu_quota(milli.map(|milli| milli as f64 / 1e3)) {
             return warn!("the quota of lent work can't be set: {fault}");
@@ -152,7 +166,7 @@ impl Meter {
         let lowered = milli.is_some_and(|new| Some(new) < self.quota_written.or(Some(u64::MAX)));
         self.quota_written = milli;
         if lowered {
-            let took = written_at.since(looked_at) + super::LOOK;
+            let took = written_at.since(since);
             let took_ms = took.as_secs_f64() * 1e3;
             self.reclaims += 1;
             self.reclaim_ms_max = Some(self.reclaim_ms_max.map_or(took_ms, |max| max.max(took_ms)));

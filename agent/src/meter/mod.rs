@@ -1,9 +1,11 @@
 //! Measures the node and its tasks, and takes back what was lent: one thread, two rhythms.
 //!
 //! Every step (1 s): one sample of each task -> rates -> forecast -> report. Every 100 ms, while
-//! something is lent: pressure -> core/reclaim -> one write to the cgroup of all that is lent.
+//! something is lent: pressure -> core/reclaim -> one write to the cgroup of all that is lent; a long wait is
+//! answered at once.
 //! It starts and ends no tasks: a task that must give way is named to the keeper.
 
+mod alarm;
 mod look;
 mod metered;
 mod report;
@@ -151,9 +153,14 @@ impl Meter {
     fn demote_lent(&mut self) {
         let Some(tree) = &self.tree else { return };
         let revocable = tree.revocable();
-        match revocable.set_idle(self.reclaim == Switch::On) {
+        let on = self.reclaim == Switch::On;
+        match revocable.set_idle(on) {
             Ok(how) => info!("lent work runs behind all else by {how:?}"),
             Err(fault) => warn!("lent work can't be put behind other work: {fault}"),
+        }
+        // Nothing but these two shares this level, so the weight takes from lent work alone.
+        if let Err(fault) = tree.guaranteed().set_cpu_weight(if on { f64::MAX } else { 1.0 }) {
+            warn!("guaranteed work can't be given its weight over lent work: {fault}");
         }
         if let Err(fault) = revocable.set_cpu_quota(None) {
             warn!("a quota of an earlier agent can't be lifted: {fault}");
@@ -165,7 +172,12 @@ impl Meter {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = new_steps(step);
+        let mut alarms = alarm::Bell::new(self.probe.take_alarms());
         loop {
+            let listens = self.lends_now() && self.reclaimer.hears_alarms(now());
+            if !listens {
+                alarms.clear();
+            }
             tokio::select! {
                 biased;
                 message = inbox.recv() => match message {
@@ -174,6 +186,10 @@ impl Meter {
                     Some(Message::Step(step)) => steps = new_steps(step),
                     None => return,
                 },
+                () = alarms.rings(), if listens => {
+                    self.brake();
+                    looks.reset();
+                }
                 _ = looks.tick(), if self.lends_now() => self.look(),
                 _ = steps.tick() => self.step(),
             }

@@ -1,6 +1,7 @@
 //! Measures tasks from inside the kernel. Owns the eBPF programs: finds out what this kernel has, loads what
 //! it can, reads the rows by shared memory, and says what is missing and why. It reads no cgroup files.
 
+mod alarm;
 mod block;
 pub mod btf;
 pub mod cost;
@@ -17,6 +18,7 @@ mod workload;
 
 use std::{fs, path::Path};
 
+pub use alarm::Alarms;
 use aya::Ebpf;
 pub use block::{BlockCounters, BlockKey};
 use btf::{KERNEL_BTF, KernelBtf};
@@ -34,6 +36,8 @@ pub const MAX_SLOTS: u32 = 1 << 16;
 
 /// The signals that come from here, as they are named in reports.
 pub const SIGNAL_SCHED: &str = "run-queue wait";
+/// See [`SIGNAL_SCHED`].
+pub const SIGNAL_ALARM: &str = "alarm on a long wait";
 /// See [`SIGNAL_SCHED`].
 pub const SIGNAL_BLOCK: &str = "block latency";
 
@@ -87,6 +91,7 @@ pub struct Absence {
 pub struct Probe {
     sched: Option<sched::Sched>,
     block: Option<block::Block>,
+    alarms: Option<Alarms>,
     absences: Vec<Absence>,
     layout: CgroupLayout,
     ebpf: Option<Ebpf>,
@@ -99,6 +104,7 @@ impl Probe {
         let mut probe = Self {
             sched: None,
             block: None,
+            alarms: None,
             absences: Vec::new(),
             layout: config.layout,
             ebpf: None,
@@ -191,6 +197,8 @@ impl Probe {
             let started = object::attach(&mut ebpf, sched::PROGRAM, sched::TRACEPOINT, &btf)
                 .and_then(|()| sched::Sched::open(&ebpf, size));
             self.sched = self.note(SIGNAL_SCHED, started);
+            let alarms = Alarms::take(&mut ebpf);
+            self.alarms = self.note(SIGNAL_ALARM, alarms);
         }
         if let Some(size) = settings.block {
             let started = object::attach(&mut ebpf, block::PROGRAM, block::TRACEPOINT, &btf)
@@ -216,6 +224,11 @@ impl Probe {
     /// A task's run-queue wait alone.
     pub fn wait_ns(&self, key: &mut SchedKey) -> Option<u64> {
         self.sched(key).map(|counters| counters.wait_ns)
+    }
+
+    /// Tells of long waits, to whoever takes it first.
+    pub fn take_alarms(&mut self) -> Option<Alarms> {
+        self.alarms.take()
     }
 
     /// A task's block I/O. `None` when the signal is absent.

@@ -9,7 +9,7 @@ use aya::{
     sys::{Stats, enable_stats},
 };
 
-use super::{mapped::Mapped, offsets::Offsets};
+use super::{alarm::ALARM_WAIT_NS, mapped::Mapped, offsets::Offsets};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../agent-ebpf/prebuilt/headroom.bpf.o");
 
@@ -68,6 +68,9 @@ pub(crate) fn open(settings: &Settings) -> Result<Ebpf, LoadError> {
     loader.override_global("GUARANTEED_PARENT", &settings.guaranteed_parent, true);
     loader.override_global("REVOCABLE_PARENT", &settings.revocable_parent, true);
     if let Some(size) = &settings.sched {
+        loader.override_global("ALARM_WAIT_NS", &ALARM_WAIT_NS, true);
+        // A ring is whole pages.
+        loader.map_max_entries("ALARMS", page_size());
         loader.override_global("TASK_ROWS", &size.tasks, true);
         loader.map_max_entries("SCHED_ROWS", (size.cpus * size.slots) as u32);
         loader.map_max_entries("SCHED_IDS", size.slots as u32);
@@ -193,6 +196,12 @@ fn last_lines(log: &str) -> String {
     let told = |line: &&str| !line.is_empty() && !line.starts_with("processed ");
     let mut lines: Vec<&str> = log.lines().map(str::trim).filter(told).collect();
     lines.split_off(lines.len().saturating_sub(VERIFIER_LINES)).join(" | ")
+}
+
+fn page_size() -> u32 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|bytes| u32::try_from(bytes).ok())
+        .unwrap_or(headroom_agent_ebpf::ALARM_BYTES as u32)
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub struct FinalUsage {
     pub memory_peak_bytes: Option<u64>,
     /// How many of its processes the kernel killed for memory.
     pub oom_kills: Option<u64>,
+    /// How often memory ran out at its own limit (cgroup v2).
+    #[serde(default)]
+    pub limit_ooms: Option<u64>,
     /// What of these could not be read, and why.
     #[serde(default)]
     pub absences: Vec<Absence>,
@@ -38,6 +41,9 @@ pub struct Exit {
     /// Whether it ended because it passed its memory limit: the kernel killed one of its
     /// processes for memory, and it neither succeeded nor was asked to end.
     pub oom: bool,
+    /// The same, but memory had run out above it, on the node: its own limit was never passed.
+    #[serde(default)]
+    pub oom_elsewhere: bool,
     /// Whether it was asked to end.
     pub kill_requested: bool,
     /// Whether it had to be killed because the grace was over.

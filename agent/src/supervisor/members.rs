@@ -90,7 +90,7 @@ impl Members {
         let Some(cgroup) = &self.cgroup else {
             let reason = "the agent may not make cgroups here";
             usage.absences.extend(
-                ["cpu_usage_ns", "memory_peak_bytes", "oom_kills"]
+                ["cpu_usage_ns", "memory_peak_bytes", "oom_kills", "limit_ooms"]
                     .map(|what| Absence::new(what, reason)),
             );
             return usage;
@@ -106,7 +106,8 @@ impl Members {
         let cpu_usage_ns = read("cpu_usage_ns", group.cpu_usage_ns());
         let memory_peak_bytes = read("memory_peak_bytes", group.memory_peak_bytes());
         let oom_kills = read("oom_kills", group.oom_kills());
-        FinalUsage { cpu_usage_ns, memory_peak_bytes, oom_kills, ..usage }
+        let limit_ooms = read("limit_ooms", group.limit_ooms());
+        FinalUsage { cpu_usage_ns, memory_peak_bytes, oom_kills, limit_ooms, ..usage }
     }
 }
 

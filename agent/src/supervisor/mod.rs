@@ -30,6 +30,11 @@ pub const SUBCOMMAND: &str = "supervise";
 pub const SPEC_FILE: &str = "spec.json";
 /// Who supervises.
 pub const SUPERVISOR_FILE: &str = "supervisor.json";
+/// There from before the supervisor is started until the task executes its own program; a container
+/// of an agent that did not write it yet counts as started.
+pub const STARTING_FILE: &str = "starting";
+/// What the supervisor renames it to then: a rename needs no space on a full disk.
+pub const STARTED_FILE: &str = "started";
 /// The request to end the task, with its grace.
 pub const KILL_FILE: &str = "kill.json";
 /// How it ended.

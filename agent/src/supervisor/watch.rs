@@ -1,6 +1,6 @@
 //! The supervisor's life: one loop over signals and deadlines, until the container is empty.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use super::child::become_task;
 use super::members::{Members, reap};
 use super::plan::Plan;
-use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome};
+use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome, STARTED_FILE, STARTING_FILE};
 use crate::checkpoint;
 use crate::containers::Launch;
 
@@ -139,6 +139,9 @@ impl Watch {
         let read = File::from(pipe).take(MAX_REASON_BYTES).read_to_string(&mut reason);
         if read.is_ok() && !reason.is_empty() {
             self.outcome = Some(Outcome::NotStarted(reason));
+        } else if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE))
+        {
+            eprintln!("that the task runs cannot be told: {e}");
         }
     }
 
@@ -204,8 +207,12 @@ impl Watch {
             .unwrap_or_else(|| Outcome::NotStarted("its end was not seen".into()));
         let failed = matches!(outcome, Outcome::Signaled(_))
             || matches!(outcome, Outcome::Exited(code) if code != 0);
+        let killed = failed && !kill_requested && usage.oom_kills.is_some_and(|kills| kills > 0);
+        // Where it can't be told (v1), the own limit is by far the likelier one.
+        let elsewhere = killed && usage.limit_ooms == Some(0);
         let exit = Exit {
-            oom: failed && !kill_requested && usage.oom_kills.is_some_and(|kills| kills > 0),
+            oom: killed && !elsewhere,
+            oom_elsewhere: elsewhere,
             outcome,
             kill_requested,
             forced: self.kill.as_ref().is_some_and(|kill| kill.forced),

@@ -33,8 +33,10 @@ impl Kept {
         let updates = Updates::open(container.dir())?;
         let kill = checkpoint::load(&container.dir().join(KILL_REASON_FILE))?;
         let newest = updates.newest().and_then(|update| serde_json::from_str(&update.payload).ok());
-        let state = newest.map_or(wire::TaskState::Running, |told: Told| told.state());
-        let has_ended = !matches!(state, wire::TaskState::Running);
+        let untold = container.is_starting() || container.has_just_started();
+        let quiet = if untold { wire::TaskState::Staging } else { wire::TaskState::Running };
+        let state = newest.map_or(quiet, |told: Told| told.state());
+        let has_ended = !matches!(state, wire::TaskState::Staging | wire::TaskState::Running);
         let unsaved = VecDeque::new();
         Ok(Self { container, order, kill, has_ended, updates, unsaved, told_at: None, state })
     }
@@ -51,6 +53,18 @@ impl Kept {
             payload,
         });
         self.save_late();
+    }
+
+    /// Queues that it runs, once: not before it does, and not if it was asked to end meanwhile.
+    pub(super) fn push_start(&mut self) -> bool {
+        let is_news = self.state == wire::TaskState::Staging && !self.container.is_starting();
+        if is_news {
+            self.push(Told::running());
+            if self.unsaved.is_empty() {
+                self.container.note_start();
+            }
+        }
+        is_news
     }
 
     /// Writes down what could not be written before.

@@ -18,11 +18,16 @@ use crate::{
 };
 use headroom_proto::v1 as wire;
 use kept::Kept;
-use std::{collections::BTreeMap, os::fd::AsFd as _, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+    time::Duration,
+};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 use tracing::{error, info, warn};
 
@@ -30,6 +35,9 @@ use tracing::{error, info, warn};
 pub const MAX_ORDERS: usize = 8_192;
 /// An update that nobody acknowledges is told again after so long (Mesos: 10 s).
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether a task runs already: a start takes some milliseconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How often to look for updates to tell again.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -44,6 +52,8 @@ pub enum Message {
     Acknowledge(wire::AcknowledgeStatus),
     /// A lent task gives way.
     Preempt(u64, &'static str),
+    /// A task executes its own program.
+    Started(u64),
     /// A supervisor has ended.
     Ended(u64),
     /// What is here? Answered for a hello.
@@ -110,6 +120,7 @@ impl Keeper {
             Message::Preempt(handle, why) => {
                 self.kill(handle, None, wire::Reason::Preempted, why);
             }
+            Message::Started(handle) => self.started(handle),
             Message::Ended(handle) => self.ended(handle),
             Message::Inventory(answer) => {
                 let _ = answer.send(self.inventory());
@@ -134,7 +145,7 @@ impl Keeper {
         match self.containerizer.launch(&spec) {
             Ok(container) => {
                 info!(task = name, framework, container = spec.id, "started");
-                self.keep(handle, container, Told::running());
+                self.keep(handle, container);
             }
             Err(fault) => {
                 error!(task = name, framework, "not started: {fault}");
@@ -148,17 +159,15 @@ impl Keeper {
         }
     }
 
-    fn keep(&mut self, handle: u64, container: Container, told: Told) {
+    fn keep(&mut self, handle: u64, container: Container) {
         let Ok(order) = Order::of(container.spec()) else { return };
-        let mut kept = match Kept::open(container, order) {
+        let kept = match Kept::open(container, order) {
             Ok(kept) => kept,
             Err(fault) => return error!("updates can't be kept: {fault}"),
         };
-        kept.push(told);
         self.measure(&kept);
         self.tasks.insert(handle, kept);
         self.watch(handle);
-        self.tell(handle);
     }
 
     /// Hands a container to the meter.
@@ -175,7 +184,8 @@ impl Keeper {
         }
     }
 
-    /// Sends [`Message::Ended`] when the supervisor of a task ends.
+    /// Sends [`Message::Started`] when a task executes its own program, and [`Message::Ended`] when
+    /// its supervisor ends.
     fn watch(&self, handle: u64) {
         let Some(kept) = self.tasks.get(&handle) else { return };
         let inbox = self.inbox.clone();
@@ -184,8 +194,16 @@ impl Keeper {
             // SAFETY: the descriptor is owned by what is made here, and stays open as long as it.
             unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }.ok()
         });
+        let staging = kept.state == wire::TaskState::Staging;
+        let starting = staging.then(|| kept.container.starting_file());
         tokio::spawn(async move {
             if let Some(pidfd) = pidfd {
+                if let Some(starting) = starting
+                    && starts(&pidfd, &starting).await
+                    && let Some(inbox) = inbox.upgrade()
+                {
+                    let _ = inbox.send(Message::Started(handle)).await;
+                }
                 let _ = pidfd.readable().await;
             }
             if let Some(inbox) = inbox.upgrade() {
@@ -206,6 +224,14 @@ impl Keeper {
         }
     }
 
+    /// A task has begun to run.
+    fn started(&mut self, handle: u64) {
+        let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        if kept.push_start() {
+            self.tell(handle);
+        }
+    }
+
     /// A supervisor has ended: reads how, clears the container up, tells.
     fn ended(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
@@ -222,6 +248,7 @@ impl Keeper {
         kept.has_ended = true;
         // What was told before is on its way: the next one follows its acknowledgement.
         let is_next = kept.is_all_told();
+        kept.push_start();
         kept.push(told);
         if is_next {
             self.tell(handle);
@@ -274,4 +301,17 @@ impl Keeper {
             self.tell(acknowledged.handle);
         }
     }
+}
+
+/// Waits until a task executes its own program; false if its supervisor ends before that is seen. It
+/// may take long: lent work gets no CPU while its owner needs all.
+async fn starts(supervisor: &AsyncFd<OwnedFd>, starting: &Path) -> bool {
+    let mut pause = FIRST_PAUSE;
+    while starting.exists() {
+        tokio::select! {
+            _ = supervisor.readable() => return false,
+            () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+    true
 }

@@ -71,11 +71,12 @@ impl Told {
                 format!("it could not be started: {reason}"),
             ),
             _ if exit.oom => {
-                let peak = exit.usage.memory_peak_bytes.map_or(String::new(), |bytes| {
-                    format!("; it had {} MiB at its peak", bytes >> 20)
-                });
-                let message = format!("the kernel killed it for passing its memory limit{peak}");
-                Self::failed(wire::Reason::MemoryLimit, message)
+                let message = "the kernel killed it for passing its memory limit";
+                Self::failed(wire::Reason::MemoryLimit, format!("{message}{}", peak(exit)))
+            }
+            _ if exit.oom_elsewhere => {
+                let message = "the kernel killed it as the node, not the task, ran out of memory";
+                Self::failed(wire::Reason::CommandFailed, format!("{message}{}", peak(exit)))
             }
             _ if exit.kill_requested => Self::killed(exit, kill),
             Outcome::Exited(0) => {
@@ -122,4 +123,9 @@ impl Told {
             timestamp_ms: self.timestamp_ms,
         }
     }
+}
+
+fn peak(exit: &Exit) -> String {
+    let peak = exit.usage.memory_peak_bytes;
+    peak.map_or(String::new(), |bytes| format!("; it had {} MiB at its peak", bytes >> 20))
 }

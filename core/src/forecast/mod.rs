@@ -1,7 +1,10 @@
 //! Predicted peaks: what a task, or all else on a node, will need at most for a while.
 
+mod expert;
+pub mod experts;
 mod window_peak;
 
+pub use expert::{Expert, Present, Step, TaskHandle};
 pub use window_peak::{WindowPeak, WindowPeakSettings};
 
 use crate::{command::Usage, time::Time};

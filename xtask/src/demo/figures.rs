@@ -1,9 +1,6 @@
 //! The demo's figures: for a newcomer as a table, for a program as one JSON object.
 
-use super::{
-    log::Quota,
-    phase::{Burst, Outcome},
-};
+use super::phase::{Burst, Outcome};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::fmt;
@@ -82,26 +79,26 @@ impl Figures {
     }
 }
 
-/// From the start of each burst (its first wait comes later) to a quota written that gives at least
-/// half of the node back. A burst without one counts with its whole length, and is counted apart.
+/// From the start of each burst (its first wait comes later) to the moment from which, until the
+/// burst ends, a quota gives at least half of the node back. A burst that ends without counts with
+/// its whole length, and is counted apart.
 fn reclaim_ms(outcome: &Outcome) -> (Vec<f64>, usize) {
     let half_milli = (outcome.total_cpus * 500.0) as u64;
-    let gives_back = |quota: &&Quota| {
-        quota.lowered && quota.quota_cpus_milli.is_some_and(|milli| milli <= half_milli)
-    };
-    let answered = |burst: &Burst| {
-        let during = burst.started_ns..burst.ended_ns;
-        let mut given_back = outcome.quotas.iter().filter(gives_back);
-        let first = given_back.find(|quota| during.contains(&quota.written_at_ns));
-        first.map(|quota| quota.written_at_ns)
+    let given_back_since = |burst: &Burst| {
+        let written =
+            outcome.quotas.iter().take_while(|quota| quota.written_at_ns < burst.ended_ns);
+        written.fold(None, |since: Option<u64>, quota| {
+            let low = quota.quota_cpus_milli.is_some_and(|milli| milli <= half_milli);
+            low.then(|| since.unwrap_or(quota.written_at_ns))
+        })
     };
     let mut missed = 0;
     let times = outcome.bursts.iter().map(|burst| {
-        let until = answered(burst).unwrap_or_else(|| {
+        let since = given_back_since(burst).unwrap_or_else(|| {
             missed += 1;
             burst.ended_ns
         });
-        (until - burst.started_ns) as f64 / 1e6
+        since.saturating_sub(burst.started_ns) as f64 / 1e6
     });
     (times.collect(), missed)
 }

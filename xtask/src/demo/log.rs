@@ -6,7 +6,6 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Quota {
     pub(super) written_at_ns: u64,
-    pub(super) lowered: bool,
     pub(super) quota_cpus_milli: Option<u64>,
 }
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use super::{
-    BLKIO, loaded,
+    BLKIO, UNIFIED,
+    account::unified,
+    loaded,
     loads::{WRITE_BYTES, direct_writer},
     skip,
 };
@@ -20,18 +22,25 @@ fn block_bytes_match_the_kernels_account() {
     if skip() {
         return;
     }
-    if !Path::new(BLKIO).exists() {
-        println!("skipped: needs the blkio controller on v1");
+    let on_v2 = unified();
+    if !on_v2 && !Path::new(BLKIO).exists() {
+        println!("skipped: needs the io controller on v2 or blkio on v1");
         return;
     }
+    if on_v2 {
+        fs::write(Path::new(UNIFIED).join("cgroup.subtree_control"), "+io").unwrap();
+    }
     let name = format!("headroom-test-{}-block", std::process::id());
-    let cgroup = Cgroup::create(&Path::new(BLKIO).join(&name)).unwrap();
+    let root = Path::new(if on_v2 { UNIFIED } else { BLKIO });
+    let cgroup = Cgroup::create(&root.join(&name)).unwrap();
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
     let path = folder.path().join("data");
-    // The kernel counts only for devices with a limit: one that is never reached, on our own cgroup.
-    let device = fs::metadata(folder.path()).unwrap().dev();
-    let limit = format!("{}:{} {}", libc::major(device), libc::minor(device), u64::MAX / 2);
-    fs::write(cgroup.path().join("blkio.throttle.write_bps_device"), limit).unwrap();
+    if !on_v2 {
+        // v1 counts only for devices with a limit: one that is never reached, on our own cgroup.
+        let device = fs::metadata(folder.path()).unwrap().dev();
+        let limit = format!("{}:{} {}", libc::major(device), libc::minor(device), u64::MAX / 2);
+        fs::write(cgroup.path().join("blkio.throttle.write_bps_device"), limit).unwrap();
+    }
     let probe = loaded(&ProbeConfig::default());
     let mut key = BlockKey::new(cgroup.inode().unwrap());
     let file = fs::OpenOptions::new()
@@ -45,12 +54,15 @@ fn block_bytes_match_the_kernels_account() {
     writer.wait().unwrap();
     sleep(Duration::from_millis(50));
     let ours = probe.block(&mut key).unwrap();
-    let text = fs::read_to_string(cgroup.path().join("blkio.throttle.io_service_bytes")).unwrap();
+    let file = if on_v2 { "io.stat" } else { "blkio.throttle.io_service_bytes" };
+    let text = fs::read_to_string(cgroup.path().join(file)).unwrap();
     let of = |word: &str| -> u64 {
         let lines = text.lines().filter_map(|line| line.split_once(word));
-        lines.map(|(_, bytes)| bytes.trim().parse::<u64>().unwrap()).sum()
+        let bytes = lines.map(|(_, rest)| rest.split_whitespace().next().unwrap());
+        bytes.map(|bytes| bytes.parse::<u64>().unwrap()).sum()
     };
-    let (reads, writes) = (of(" Read "), of(" Write "));
+    let [read, write] = if on_v2 { [" rbytes=", " wbytes="] } else { [" Read ", " Write "] };
+    let (reads, writes) = (of(read), of(write));
     println!(
         "block: wrote {} of {writes} bytes, read {} of {reads}, {} requests, p50 {:?} p99 {:?} ns, mean {} ns, unstamped {}",
         ours.bytes[BlockOp::Write as usize],

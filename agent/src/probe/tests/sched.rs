@@ -120,6 +120,33 @@ fn who_displaces_whom_is_told_by_the_parents() {
     drop(watched);
 }
 
+#[test]
+fn long_waits_of_guaranteed_tasks_raise_the_alarm_and_of_lent_ones_do_not() {
+    if skip() {
+        return;
+    }
+    let name =
+        |kind: &str| cpu_root().join(format!("headroom-test-{}-alarm-{kind}", std::process::id()));
+    let guaranteed = Cgroup::create(&name("guaranteed")).unwrap();
+    let revocable = Cgroup::create(&name("revocable")).unwrap();
+    let (owner, lent) = (inside(&guaranteed, "owner"), inside(&revocable, "lent"));
+    let mut probe = loaded(&ProbeConfig {
+        guaranteed_parent_inode: Some(guaranteed.inode().unwrap()),
+        revocable_parent_inode: Some(revocable.inode().unwrap()),
+        ..ProbeConfig::default()
+    });
+    let mut alarms = probe.take_alarms().expect("this kernel has ring buffers");
+    let mut rings_while_two_share_a_cpu = |cgroup: &Cgroup, looks: u32| {
+        let _two = [hog(&[cgroup], Some(0)).unwrap(), hog(&[cgroup], Some(0)).unwrap()];
+        (0..looks).any(|_| {
+            sleep(Duration::from_millis(100));
+            alarms.clear()
+        })
+    };
+    assert!(!rings_while_two_share_a_cpu(&lent, 10), "who borrows may wait");
+    assert!(rings_while_two_share_a_cpu(&owner, 100), "ticks are longer than the threshold");
+}
+
 /// By the scheduler's own account (proc_pid_schedstat).
 fn ran_ns(process: &Process) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{}/schedstat", process.pid())).unwrap();

@@ -6,6 +6,12 @@
 //! 2. CPU quota on all lent work together: down at once to what the owners leave over, or to seven
 //!    tenths if that is less while they wait; up by at most half of the node a second, once calm;
 //! 3. kill, last: when memory runs out, or when the quota has stood at its floor for long.
+//!
+//! Between two looks an [alarm](Reclaimer::alarm) brakes at once; the next look says whether that was right.
+
+mod brake;
+
+use brake::{Brake, Braked};
 
 use crate::{ids::TaskHandle, time::Time};
 use std::time::Duration;
@@ -32,6 +38,10 @@ pub struct Policy {
     pub memory_kill_milli: u64,
     /// At most one kill in this time.
     pub kill_interval: Duration,
+    /// After a brake for nothing the next alarms are not heard for so long at first; it doubles.
+    pub brake_rest: Duration,
+    /// But never longer than this.
+    pub brake_rest_max: Duration,
     /// A quota at its floor for so long means that lent work here does no good.
     pub starved: Duration,
 }
@@ -48,6 +58,8 @@ impl Default for Policy {
             memory_low_milli: 100,
             memory_kill_milli: 50,
             kill_interval: Duration::from_secs(1),
+            brake_rest: Duration::from_millis(100),
+            brake_rest_max: Duration::from_secs(10),
             starved: Duration::from_secs(300),
         }
     }
@@ -100,6 +112,8 @@ pub struct Reclaimer {
     last_pressure: Option<Time>,
     floor_since: Option<Time>,
     last_kill: Option<Time>,
+    lent_cpus_milli: u64,
+    brake: Brake,
 }
 
 const STARVED: &str = "lent work has stood at its floor for long: it is better placed elsewhere";
@@ -113,7 +127,18 @@ impl Reclaimer {
     #[must_use]
     pub const fn new(policy: Policy) -> Self {
         let (quota, last, last_pressure, floor_since, last_kill) = (None, None, None, None, None);
-        Self { policy, quota, lending: true, last, last_pressure, floor_since, last_kill }
+        let brake = Brake::new();
+        Self {
+            policy,
+            quota,
+            lending: true,
+            last,
+            last_pressure,
+            floor_since,
+            last_kill,
+            lent_cpus_milli: 0,
+            brake,
+        }
     }
 
     /// The quota that stands.
@@ -135,13 +160,19 @@ impl Reclaimer {
         let mut actions = Vec::new();
         let low =
             signals.memory_available_milli.is_some_and(|at| at < self.policy.memory_low_milli);
-        let pressure = self.cpu_pressure(signals);
+        let braked = self.brake.release();
+        let pressure = match braked {
+            Some(before) => self.judge(now, before, signals, &mut actions),
+            None => self.cpu_pressure(signals),
+        };
         if pressure.is_some() || low {
             self.last_pressure = Some(now);
             self.lend(false, pressure.unwrap_or(MEMORY), &mut actions);
         }
         let calm = self.last_pressure.is_none_or(|at| now.since(at) >= self.policy.calm);
-        if pressure.is_some() || self.is_out_of_line(signals) {
+        if braked.is_some() {
+            // What lent work used since says nothing about what it would use.
+        } else if pressure.is_some() || self.is_out_of_line(signals) {
             self.lower(signals, &mut actions);
         } else if calm {
             self.raise(signals, elapsed, &mut actions);
@@ -150,7 +181,55 @@ impl Reclaimer {
             self.lend(true, CALM, &mut actions);
         }
         self.kill(now, signals, &mut actions);
+        if braked.is_none() {
+            self.lent_cpus_milli = signals.lent_cpus_milli.unwrap_or(0);
+        }
         actions
+    }
+
+    /// Whether an alarm would be answered now.
+    #[must_use]
+    pub fn hears_alarms(&self, now: Time) -> bool {
+        !self.is_at_floor() && self.brake.is_rested(now)
+    }
+
+    /// A guaranteed task has waited long while lent work runs: down to the floor until the next look, which should
+    /// come one whole interval later.
+    ///
+    /// The kernel may leave two threads of an owner on one CPU while lent work has another for itself: it
+    /// balances CPUs late when none is idle. Braking makes one idle.
+    pub fn alarm(&mut self, now: Time) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.hears_alarms(now) {
+            let (quota, lent_cpus_milli) = (self.quota, self.lent_cpus_milli);
+            self.brake.pull(Braked { quota, lent_cpus_milli });
+            self.last = Some(now);
+            self.set(Some(self.policy.floor_cpus_milli), &mut actions);
+        }
+        actions
+    }
+
+    /// Whether the brake was right: owners now leave over less than lent work had. If not it is undone.
+    fn judge(
+        &mut self,
+        now: Time,
+        before: Braked,
+        signals: &Signals<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Option<&'static str> {
+        let slack = signals.capacity_cpus_milli * self.policy.slack_milli / 1_000;
+        let room = self.room(signals).unwrap_or(0);
+        if room + slack < before.lent_cpus_milli {
+            self.brake.was_right();
+            return Some(WAITING);
+        }
+        self.brake.was_wrong(now, &self.policy);
+        self.set(before.quota, actions);
+        None
+    }
+
+    fn is_at_floor(&self) -> bool {
+        self.quota.is_some_and(|quota| quota <= self.policy.floor_cpus_milli)
     }
 
     /// What lent work may use without being in anybody's way.
@@ -176,8 +255,7 @@ impl Reclaimer {
     /// Owners wait for a CPU, and not only because others than lent work are in their way: lent
     /// work at its floor is in nobody's.
     fn is_waiting(&self, signals: &Signals<'_>) -> bool {
-        let at_floor = self.quota.is_some_and(|quota| quota <= self.policy.floor_cpus_milli);
-        !at_floor && signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli)
+        !self.is_at_floor() && signals.wait_milli.is_some_and(|wait| wait >= self.policy.wait_milli)
     }
 
     /// The ceiling does not fit what owners leave over: lent work passes it already, or could.
@@ -228,8 +306,7 @@ impl Reclaimer {
     }
 
     fn kill(&mut self, now: Time, signals: &Signals<'_>, actions: &mut Vec<Action>) {
-        let at_floor = self.quota.is_some_and(|quota| quota <= self.policy.floor_cpus_milli);
-        let since = at_floor.then(|| self.floor_since.unwrap_or(now));
+        let since = self.is_at_floor().then(|| self.floor_since.unwrap_or(now));
         self.floor_since = since;
         let starved = since.is_some_and(|since| now.since(since) >= self.policy.starved);
         let short =
@@ -247,114 +324,4 @@ impl Reclaimer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const TASK: LentTask = LentTask { handle: TaskHandle::from_number(7), since: Time::ZERO };
-
-    /// With a floor of round figures.
-    fn policy() -> Policy {
-        Policy { floor_cpus_milli: 50, ..Policy::default() }
-    }
-
-    fn signals(protected: u64, lent: u64, wait: u64) -> Signals<'static> {
-        Signals {
-            capacity_cpus_milli: 2_000,
-            protected_cpus_milli: Some(protected),
-            lent_cpus_milli: Some(lent),
-            wait_milli: Some(wait),
-            memory_available_milli: Some(500),
-            lent: &[TASK],
-        }
-    }
-
-    fn at(look: u64) -> Time {
-        Time::from_millis(look * 100)
-    }
-
-    #[test]
-    fn a_burst_is_answered_at_once_and_forgiven_slowly() {
-        let mut ladder = Reclaimer::new(policy());
-        assert_eq!(ladder.look(at(0), &signals(0, 1_500, 0)), []);
-        let burst = ladder.look(at(1), &signals(1_500, 500, 300));
-        assert_eq!(burst[0], Action::Lending(false, WAITING));
-        assert_eq!(burst[1], Action::Quota(Some(350)), "0.7 of what it used");
-        assert_eq!(ladder.look(at(2), &signals(1_900, 300, 0)), [Action::Quota(Some(50))]);
-        for look in 3..7 {
-            assert_eq!(ladder.look(at(look), &signals(100, 50, 0)), [], "calm is not yet sure");
-        }
-        let calm = ladder.look(at(7), &signals(100, 50, 0));
-        assert_eq!(calm, [Action::Quota(Some(150)), Action::Lending(true, CALM)]);
-        for look in 8..100 {
-            ladder.look(at(look), &signals(100, 50, 0));
-        }
-        assert_eq!(ladder.quota_cpus_milli(), Some(1_800), "5 % are left free");
-    }
-
-    #[test]
-    fn uneven_usage_is_trimmed_and_lending_goes_on() {
-        let mut ladder = Reclaimer::new(policy());
-        assert_eq!(ladder.look(at(0), &signals(200, 1_780, 0)), [Action::Quota(Some(1_700))]);
-        assert_eq!(ladder.look(at(1), &signals(150, 1_700, 0)), [Action::Quota(Some(1_750))]);
-        assert!(ladder.is_lending());
-    }
-
-    #[test]
-    fn at_its_floor_lent_work_is_not_what_its_owners_wait_for() {
-        let mut ladder = Reclaimer::new(policy());
-        ladder.look(at(0), &signals(1_900, 500, 900));
-        assert_eq!(ladder.quota_cpus_milli(), Some(50));
-        let rises = (1..20).any(|look| {
-            ladder.look(at(look), &signals(400, 50, 900));
-            ladder.quota_cpus_milli() > Some(50)
-        });
-        assert!(rises);
-    }
-
-    #[test]
-    fn waiting_that_lent_work_does_not_cause_is_no_pressure() {
-        let mut ladder = Reclaimer::new(policy());
-        let ceiling_only = [Action::Quota(Some(50))];
-        assert_eq!(ladder.look(at(0), &signals(2_000, 0, 900)), ceiling_only);
-        assert!(ladder.is_lending());
-    }
-
-    #[test]
-    fn memory_kills_the_youngest_one_at_a_time() {
-        let mut ladder = Reclaimer::new(policy());
-        let old = LentTask { handle: TaskHandle::from_number(1), since: Time::ZERO };
-        let young = LentTask { handle: TaskHandle::from_number(2), since: at(1) };
-        let lent = [old, young];
-        let short = Signals { memory_available_milli: Some(40), lent: &lent, ..signals(0, 0, 0) };
-        let actions = ladder.look(at(5), &short);
-        assert_eq!(actions, [Action::Lending(false, MEMORY), Action::Kill(young.handle, MEMORY)]);
-        assert_eq!(ladder.look(at(6), &short), []);
-        assert_eq!(ladder.look(at(15), &short), [Action::Kill(young.handle, MEMORY)]);
-    }
-
-    #[test]
-    fn what_stands_at_its_floor_for_long_is_ended() {
-        let mut ladder = Reclaimer::new(policy());
-        let ended = (0..4_000).find(|look| {
-            let lent = if *look == 0 { 500 } else { 50 };
-            let actions = ladder.look(at(*look), &signals(1_990, lent, 0));
-            actions.contains(&Action::Kill(TASK.handle, STARVED))
-        });
-        assert_eq!(ended, Some(3_000));
-    }
-
-    proptest! {
-        #[test]
-        fn the_quota_stays_between_floor_and_capacity(
-            looks in prop::collection::vec((0u64..2_500, 0u64..2_500, 0u64..100), 1..300)
-        ) {
-            let mut ladder = Reclaimer::new(policy());
-            for (number, (protected, lent, wait)) in looks.into_iter().enumerate() {
-                ladder.look(at(number as u64), &signals(protected, lent, wait));
-                let quota = ladder.quota_cpus_milli().unwrap_or(1_000);
-                prop_assert!((50..2_000).contains(&quota));
-            }
-        }
-    }
-}
+mod tests;
