@@ -16,5 +16,5 @@ struct Line {
 fn main() -> Result<(), ForecastError> {
     let line = Line::parse();
     let progress = stderr().is_terminal();
-    run(&line.arguments, Surroundings { out: &mut stdout().lock(), json: line.json, progress })
+    run(&line.arguments, &mut Surroundings { out: &mut stdout().lock(), json: line.json, progress })
 }
