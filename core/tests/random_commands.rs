@@ -4,8 +4,8 @@
 
 use headroom_core::{
     command::{
-        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, Promotion, TaskUsage,
-        Usage, Want,
+        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, Promotion,
+        TaskUsage, Usage, Want,
     },
     effect::Effect,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},

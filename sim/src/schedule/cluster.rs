@@ -7,6 +7,7 @@ use super::{
     record::Record,
     workload::Workload,
 };
+use crate::seed::Seed;
 use headroom_core::{
     command::{AgentHello, Caller, Command, FrameworkInfo, Launch, Promotion},
     effect::{Effect, OfferMade},
@@ -66,6 +67,14 @@ pub struct Setup {
     pub seed: u64,
 }
 
+impl Setup {
+    /// How many frameworks there are: one queue is one framework.
+    #[must_use]
+    pub fn frameworks(&self) -> usize {
+        if self.policy == Policy::Fcfs { 1 } else { self.frameworks.max(1) }
+    }
+}
+
 /// In the order in which events of one millisecond happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -110,7 +119,7 @@ impl<'a> Cluster<'a> {
     pub(crate) fn new(setup: &'a Setup, workload: &'a Workload) -> Result<Self, ClusterError> {
         let settings = Settings { step: setup.step, lending: setup.reclaim, ..Settings::default() };
         let jobs = workload.jobs.len();
-        let count = if setup.policy == Policy::Fcfs { 1 } else { setup.frameworks.max(1) };
+        let count = setup.frameworks();
         let mut cluster = Self {
             setup,
             workload,
@@ -534,13 +543,6 @@ impl<'a> Cluster<'a> {
 
 /// Deals jobs to frameworks: the same seed, the same deal.
 fn deal(jobs: usize, frameworks: usize, seed: u64) -> Vec<usize> {
-    let mut state = seed;
-    let mut next = || {
-        // SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    };
-    (0..jobs).map(|_| (next() % frameworks as u64) as usize).collect()
+    let mut seed = Seed::new(seed);
+    (0..jobs).map(|_| seed.below(frameworks)).collect()
 }

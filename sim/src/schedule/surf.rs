@@ -2,179 +2,171 @@
 //!
 //! `NAME-tasks.csv`: `id,submission_time,duration,cpu_count,cpu_capacity,...` (times in ms, capacity
 //! in MHz). Beside it `NAME-usage-rle.csv`: `id,use` in MHz every 30 s, `value` or `value*count`,
-//! separated by semicolons. Both may be compressed (`.xz`).
+//! separated by semicolons. Both may be compressed (`.xz`, `.gz`).
 
-use super::workload::{Job, Profile, Repairs, Workload, WorkloadError};
+use super::{
+    jobs::JobsError,
+    workload::{Job, Profile, Repairs, Workload},
+};
+use crate::trace::{Lines, Place, TraceError, source};
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
-use thiserror::Error;
 
 /// One sample stands for so long.
 const SAMPLE_MS: u64 = 30_000;
-/// A file that unpacks to more is refused: 4 GiB.
-const MAX_BYTES: u64 = 4 << 30;
-
-/// Why a trace cannot be read.
-#[derive(Debug, Error)]
-pub enum SurfError {
-    /// The file cannot be opened or read.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is not the comma-separated table it should be.
-    #[error("{path}: {source}")]
-    Table {
-        /// Which.
-        path: PathBuf,
-        /// Why, with the line.
-        source: csv::Error,
-    },
-    /// A field is missing or no number.
-    #[error("{path}, line {line}: {what}")]
-    Field {
-        /// Which.
-        path: PathBuf,
-        /// Where.
-        line: u64,
-        /// What is wrong.
-        what: String,
-    },
-    /// The name does not say where the usage is.
-    #[error(
-        "{0}: the file of jobs is called NAME-tasks.csv[.xz], and NAME-usage-rle.csv[.xz] lies beside it"
-    )]
-    Name(PathBuf),
-    /// The trace as a whole makes no sense.
-    #[error("{path}: {source}")]
-    Workload {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: WorkloadError,
-    },
-}
-
-/// Reads a file, unpacked if its name ends in `.xz`.
-fn open(path: &Path) -> Result<csv::Reader<Box<dyn Read>>, SurfError> {
-    let file =
-        File::open(path).map_err(|source| SurfError::Io { path: path.to_owned(), source })?;
-    let plain = BufReader::new(file);
-    let packed = path.extension().is_some_and(|end| end == "xz");
-    let unpacked: Box<dyn Read> =
-        if packed { Box::new(lzma_rust2::XzReader::new(plain, true)) } else { Box::new(plain) };
-    // The usage file's heading has a comma of its own: rows say themselves what they lack.
-    Ok(csv::ReaderBuilder::new().flexible(true).from_reader(Box::new(unpacked.take(MAX_BYTES))))
-}
-
-struct Row<'a> {
-    path: &'a Path,
-    fields: csv::StringRecord,
-}
-
-impl Row<'_> {
-    fn wrong(&self, what: String) -> SurfError {
-        let line = self.fields.position().map_or(0, csv::Position::line);
-        SurfError::Field { path: self.path.to_owned(), line, what }
-    }
-
-    fn text(&self, at: usize, name: &str) -> Result<&str, SurfError> {
-        self.fields.get(at).ok_or_else(|| self.wrong(format!("there is no {name}")))
-    }
-
-    /// A number that is finite and not negative.
-    fn number(&self, at: usize, name: &str) -> Result<f64, SurfError> {
-        self.amount(self.text(at, name)?, name)
-    }
-
-    fn amount(&self, text: &str, name: &str) -> Result<f64, SurfError> {
-        match text.trim().parse::<f64>() {
-            Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-            _ => Err(self.wrong(format!("{name} is {text:?}, not a number from 0 on"))),
-        }
-    }
-}
-
-fn rows(
-    path: &Path,
-    mut each: impl FnMut(&Row<'_>) -> Result<(), SurfError>,
-) -> Result<(), SurfError> {
-    for fields in open(path)?.into_records() {
-        let fields = fields.map_err(|source| SurfError::Table { path: path.to_owned(), source })?;
-        each(&Row { path, fields })?;
-    }
-    Ok(())
-}
+/// Values of MHz, and how often each comes.
+type Samples = Vec<(Option<f64>, u64)>;
 
 fn usage_beside(tasks: &Path) -> Option<PathBuf> {
     let name = tasks.file_name()?.to_str()?;
     let (stem, _) = name.split_once("-tasks.csv")?;
     let beside = |end: &str| tasks.with_file_name(format!("{stem}-usage-rle.csv{end}"));
-    [beside(".xz"), beside("")].into_iter().find(|path| path.exists())
+    [".xz", ".gz", ""].into_iter().map(beside).find(|path| path.exists())
 }
 
-/// Samples of MHz, run-length coded, in MHz: value and how often.
-fn samples(row: &Row<'_>) -> Result<Vec<(f64, u64)>, SurfError> {
-    let parts = row.text(1, "usage")?.split(';').filter(|part| !part.is_empty());
-    parts
-        .map(|part| {
-            let (value, count) = part.split_once('*').unwrap_or((part, "1"));
-            let often = count.trim().parse::<u64>();
-            let often =
-                often.map_err(|_| row.wrong(format!("{count:?} is no count of samples")))?;
-            Ok((row.amount(value, "a sample")?, often))
-        })
-        .collect()
+/// Shows each line after the heading to `each`.
+fn lines(
+    path: &Path,
+    mut each: impl FnMut(Place<'_>, &str) -> Result<(), TraceError>,
+) -> Result<(), TraceError> {
+    let mut lines = Lines::new(path.display(), source::open(path)?);
+    lines.next()?;
+    while let Some((place, line)) = lines.next()? {
+        if !line.is_empty() {
+            each(place, line)?;
+        }
+    }
+    Ok(())
 }
 
-/// Reads jobs and their use.
-///
-/// A job whose samples end early uses nothing for the rest; samples after its end are left out; a
-/// job without a line in the usage file is an error.
+/// A number that is finite and not negative.
+fn amount(place: Place<'_>, name: &str, text: &str) -> Result<f64, TraceError> {
+    let value = place.number(name, text)?;
+    let fault = || place.fault(format_args!("{name}: `{text}` is negative or not finite"));
+    if value >= 0.0 && value.is_finite() { Ok(value) } else { Err(fault()) }
+}
+
+fn samples(place: Place<'_>, runs: &str) -> Result<Samples, TraceError> {
+    let runs = runs.split(';').filter(|run| !run.is_empty());
+    runs.map(|run| {
+        let (value, count) = run.split_once('*').unwrap_or((run, "1"));
+        let count = count.trim().parse::<u64>();
+        let count = count.map_err(|_| place.fault(format_args!("`{run}`: no count after `*`")))?;
+        let value = place.number("use", value)?;
+        Ok(((value >= 0.0 && value.is_finite()).then_some(value), count))
+    })
+    .collect()
+}
+
+fn job(
+    place: Place<'_>,
+    line: &str,
+    used: &BTreeMap<String, Samples>,
+    repairs: &mut Repairs,
+) -> Result<Job, TraceError> {
+    let fields: Vec<_> = line.split(',').collect();
+    let [id, submitted, duration, cpus, capacity, ..] = fields[..] else {
+        return Err(place.fault(format_args!("{} fields instead of at least 5", fields.len())));
+    };
+    let cpus = amount(place, "cpu_count", cpus)?;
+    let capacity_mhz = amount(place, "cpu_capacity", capacity)?;
+    if capacity_mhz <= 0.0 {
+        return Err(place.fault("cpu_capacity is zero"));
+    }
+    let samples =
+        used.get(id).ok_or_else(|| place.fault(format_args!("job `{id}` has no usage")))?;
+    let length_ms = amount(place, "duration", duration)? as u64;
+    let (mut profile, mut last) = (Profile::default(), 0);
+    for (mhz, count) in samples {
+        match mhz {
+            // The capacity is that of all its CPUs.
+            Some(mhz) => last = (mhz / capacity_mhz * cpus * 1_000.0).round() as u64,
+            None => repairs.not_a_use += count,
+        }
+        profile.push(SAMPLE_MS.saturating_mul(*count), last);
+    }
+    profile.truncate(length_ms);
+    if profile.length_ms() < length_ms {
+        repairs.short_usage += 1;
+        profile.push(length_ms - profile.length_ms(), 0);
+    }
+    Ok(Job {
+        name: id.to_owned(),
+        submitted_ms: amount(place, "submission_time", submitted)? as u64,
+        request_cpus_milli: (cpus * 1_000.0).round() as u64,
+        profile,
+    })
+}
+
+/// Reads jobs and their use. Samples after a job's end are left out.
 ///
 /// # Errors
-/// A file is not there, or a line is wrong; it is named.
-pub fn read(tasks: &Path) -> Result<Workload, SurfError> {
-    let usage = usage_beside(tasks).ok_or_else(|| SurfError::Name(tasks.to_owned()))?;
+/// A file is not there, a line is wrong, or a job has no line in the usage file.
+pub(super) fn read(tasks: &Path) -> Result<Workload, JobsError> {
+    let beside = || JobsError::Name(tasks.display().to_string());
+    let usage = usage_beside(tasks).ok_or_else(beside)?;
     let mut used = BTreeMap::new();
-    rows(&usage, |row| {
-        used.insert(row.text(0, "id")?.to_owned(), samples(row)?);
+    lines(&usage, |place, line| {
+        let no_comma = || place.fault("no comma after the job's id");
+        let (id, runs) = line.split_once(',').ok_or_else(no_comma)?;
+        used.insert(id.to_owned(), samples(place, runs)?);
         Ok(())
     })?;
     let (mut jobs, mut repairs) = (Vec::new(), Repairs::default());
-    rows(tasks, |row| {
-        let name = row.text(0, "id")?.to_owned();
-        let cpus = row.number(3, "cpu_count")?;
-        let capacity_mhz = row.number(4, "cpu_capacity")?;
-        let samples =
-            used.get(&name).ok_or_else(|| row.wrong(format!("job {name:?} has no usage")))?;
-        if capacity_mhz <= 0.0 {
-            return Err(row.wrong("cpu_capacity is zero".to_owned()));
-        }
-        let length_ms = row.number(2, "duration")? as u64;
-        let mut profile = Profile::default();
-        for (mhz, often) in samples {
-            // MHz over the capacity of all its CPUs.
-            let milli = (mhz / capacity_mhz * cpus * 1_000.0).round() as u64;
-            profile.push(SAMPLE_MS.saturating_mul(*often), milli);
-        }
-        profile.truncate(length_ms);
-        if profile.length_ms() < length_ms {
-            repairs.short_usage += 1;
-            profile.push(length_ms - profile.length_ms(), 0);
-        }
-        let submitted_ms = row.number(1, "submission_time")? as u64;
-        let request_cpus_milli = (cpus * 1_000.0).round() as u64;
-        jobs.push(Job { name, submitted_ms, request_cpus_milli, profile });
+    lines(tasks, |place, line| {
+        jobs.push(job(place, line, &used, &mut repairs)?);
         Ok(())
     })?;
-    Workload::new(jobs, repairs)
-        .map_err(|source| SurfError::Workload { path: tasks.to_owned(), source })
+    Ok(Workload::new(jobs, repairs)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read_text(tasks: &str, usage: &str) -> Result<Workload, JobsError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x-tasks.csv");
+        fs::write(&path, tasks).unwrap();
+        fs::write(dir.path().join("x-usage-rle.csv"), usage).unwrap();
+        read(&path)
+    }
+
+    const HEAD: &str = "id,submission_time,duration,cpu_count,cpu_capacity,mem\n";
+
+    #[test]
+    fn jobs_and_their_use() {
+        let tasks = format!("{HEAD}a,5000,90000,4,1000.0,1\nb,2000,60000,2,500,1\n");
+        let jobs = read_text(&tasks, "id,use\na,500*2;1500;9\nb,250\n").unwrap();
+        let [b, a] = &jobs.jobs[..] else { panic!("{jobs:?}") };
+        assert_eq!((a.submitted_ms, a.request_cpus_milli), (3_000, 4_000));
+        assert_eq!(a.profile.stretches(), [(60_000, 2_000), (90_000, 4_000)]);
+        assert_eq!(b.profile.stretches(), [(30_000, 1_000), (60_000, 0)]);
+        assert_eq!((jobs.repairs.capped, jobs.repairs.short_usage), (1, 1));
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        for (tasks, usage, expected) in [
+            ("a,1,2", "a,1", "x-tasks.csv, line 2: 3 fields"),
+            ("a,-1,30000,1,1,1", "a,1", "x-tasks.csv, line 2: submission_time: `-1`"),
+            ("a,0,NaN,1,1,1", "a,1", "x-tasks.csv, line 2: duration: `NaN`"),
+            ("a,0,30000,1,0,1", "a,1", "cpu_capacity is zero"),
+            ("a,0,30000,1,1,1", "b,1", "job `a` has no usage"),
+            ("a,0,30000,1,1,1", "a,1*x", "x-usage-rle.csv, line 2: `1*x`"),
+            ("a,0,30000,0,1,1", "a,1", "asks for no CPU"),
+            ("a,0,0,1,1,1", "a,1", "holds no job"),
+            ("", "a,1", "holds no job"),
+        ] {
+            let error = read_text(&format!("{HEAD}{tasks}"), &format!("h\n{usage}")).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        let jobs = read_text(&format!("{HEAD}a,0,90000,1,10,1"), "h\na,5;NaN;-3").unwrap();
+        assert_eq!((jobs.repairs.not_a_use, jobs.jobs[0].profile.work()), (2, 500 * 90_000));
+        let error = read(Path::new("/nowhere/x.csv")).unwrap_err();
+        assert!(error.to_string().contains("NAME-tasks.csv"), "{error}");
+    }
 }

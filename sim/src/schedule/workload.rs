@@ -1,6 +1,6 @@
 //! What is replayed: jobs that arrive, ask for CPUs and use them as the trace says.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 use thiserror::Error;
 
 /// Longer runs are taken for mistakes in the trace: 10 years.
@@ -127,6 +127,26 @@ pub struct Repairs {
     pub too_large: u64,
     /// Jobs whose usage ends before they do: they use nothing for the rest.
     pub short_usage: u64,
+    /// Samples that are negative or no number: the one before them stands in.
+    pub not_a_use: u64,
+    /// Jobs that never began or never ended: left out.
+    pub never_ran: u64,
+}
+
+impl fmt::Display for Repairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mended = [
+            (self.capped, "jobs or samples above what was asked for, capped"),
+            (self.instant, "jobs of no length left out"),
+            (self.too_large, "jobs larger than a node left out"),
+            (self.short_usage, "jobs whose usage ends early, idle for the rest"),
+            (self.not_a_use, "samples negative or no number, the last one repeated"),
+            (self.never_ran, "jobs that never began or ended left out"),
+        ];
+        let mended = mended.into_iter().filter(|(count, _)| *count > 0);
+        let texts: Vec<_> = mended.map(|(count, what)| format!("{count} {what}")).collect();
+        f.write_str(&if texts.is_empty() { "nothing".to_owned() } else { texts.join("; ") })
+    }
 }
 
 /// All jobs in the order of their submission.
