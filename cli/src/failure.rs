@@ -3,6 +3,8 @@
 
 use std::io;
 
+use headroom_sim::forecast::ForecastError;
+
 use crate::exit;
 
 /// A command's error.
@@ -26,6 +28,8 @@ pub(crate) enum Failure {
     Ended(String),
     #[error("{action}: {source}")]
     Io { action: &'static str, source: io::Error },
+    #[error(transparent)]
+    Forecast(#[from] ForecastError),
 }
 
 impl Failure {
@@ -45,7 +49,10 @@ impl Failure {
                 Some("when it is back, `headroom ps -a` says what became of the task".into())
             }
             Failure::Ended(_) => Some("run it again; `headroom status` shows the cluster".into()),
-            Failure::Refused { .. } | Failure::Call { .. } | Failure::Io { .. } => None,
+            Failure::Refused { .. }
+            | Failure::Call { .. }
+            | Failure::Io { .. }
+            | Failure::Forecast(_) => None,
         }
     }
 
@@ -54,7 +61,10 @@ impl Failure {
         match self {
             Failure::Unreachable { .. } => exit::UNREACHABLE,
             Failure::NotFound { .. } => exit::NOT_FOUND,
-            Failure::Usage(_) => exit::USAGE,
+            Failure::Usage(_)
+            | Failure::Forecast(ForecastError::Option(_) | ForecastError::NoSuchPredictor { .. }) => {
+                exit::USAGE
+            }
             _ => exit::FAILURE,
         }
     }
