@@ -102,7 +102,10 @@ pub enum ScheduleError {
 ///
 /// # Errors
 /// An option or the trace makes no sense, or the result cannot be written.
-pub fn run(arguments: &Arguments, surroundings: Surroundings<'_>) -> Result<(), ScheduleError> {
+pub fn run(
+    arguments: &Arguments,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), ScheduleError> {
     let summary = simulate(arguments, surroundings.progress)?;
     let text = if surroundings.json {
         output::json(&summary)
