@@ -28,6 +28,7 @@ pub mod offer;
 mod offering;
 pub mod overcommit;
 pub mod ports;
+mod promote;
 pub mod questions;
 pub mod quota;
 pub mod reclaim;

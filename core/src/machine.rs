@@ -244,6 +244,9 @@ impl Machine {
             Command::Accept(caller, offers, launches, refusal) => {
                 self.accept(now, caller, &offers, launches, refusal, effects)
             }
+            Command::Promote(caller, offers, promotion, refusal) => {
+                self.promote(now, caller, &offers, promotion, refusal, effects)
+            }
             Command::Decline(caller, offers, refusal) => {
                 self.decline(now, caller, &offers, refusal)
             }
