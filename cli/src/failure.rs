@@ -3,6 +3,8 @@
 
 use std::io;
 
+use headroom_sim::{forecast::ForecastError, schedule::ScheduleError};
+
 use crate::exit;
 
 /// A command's error.
@@ -26,6 +28,10 @@ pub(crate) enum Failure {
     Ended(String),
     #[error("{action}: {source}")]
     Io { action: &'static str, source: io::Error },
+    #[error(transparent)]
+    Forecast(#[from] ForecastError),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
 }
 
 impl Failure {
@@ -45,7 +51,11 @@ impl Failure {
                 Some("when it is back, `headroom ps -a` says what became of the task".into())
             }
             Failure::Ended(_) => Some("run it again; `headroom status` shows the cluster".into()),
-            Failure::Refused { .. } | Failure::Call { .. } | Failure::Io { .. } => None,
+            Failure::Refused { .. }
+            | Failure::Call { .. }
+            | Failure::Io { .. }
+            | Failure::Forecast(_)
+            | Failure::Schedule(_) => None,
         }
     }
 
@@ -54,7 +64,11 @@ impl Failure {
         match self {
             Failure::Unreachable { .. } => exit::UNREACHABLE,
             Failure::NotFound { .. } => exit::NOT_FOUND,
-            Failure::Usage(_) => exit::USAGE,
+            Failure::Usage(_)
+            | Failure::Schedule(ScheduleError::Option(_))
+            | Failure::Forecast(ForecastError::Option(_) | ForecastError::NoSuchPredictor { .. }) => {
+                exit::USAGE
+            }
             _ => exit::FAILURE,
         }
     }

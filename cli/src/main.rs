@@ -19,6 +19,7 @@ mod reserve;
 mod roles;
 mod run;
 mod signals;
+mod simulate;
 mod span;
 mod state;
 mod status;
@@ -84,6 +85,7 @@ enum Command {
     /// List frameworks
     Frameworks,
     Teardown(frameworks::TeardownArgs),
+    Simulate(simulate::SimulateArgs),
     Completions(completions::CompletionsArgs),
     /// Supervise one container (an agent starts it)
     #[command(name = supervisor::SUBCOMMAND, hide = true)]
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
 fn dispatch(cli: Cli, output: Output) -> Result<u8, Failure> {
     match cli.command {
         Command::Completions(args) => completions::completions(&args, output)?,
+        Command::Simulate(args) => simulate::simulate(&args, output)?,
         Command::Version => version::version(output)?,
         command => {
             let runtime = tokio::runtime::Runtime::new()
@@ -157,6 +160,7 @@ async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, 
         Command::Run(_)
         | Command::Up(_)
         | Command::Completions(_)
+        | Command::Simulate(_)
         | Command::Supervise { .. }
         | Command::Version => {}
     }

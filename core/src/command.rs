@@ -150,6 +150,15 @@ pub struct Launch {
     pub payload: Vec<u8>,
 }
 
+/// A lent task that is to hold its resources as a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    /// The framework's name for it.
+    pub name: String,
+    /// What it holds then, in place of what was lent.
+    pub request: Resources,
+}
+
 /// Who calls: a framework, in the session its subscription opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -184,6 +193,10 @@ pub enum Command {
     Accept(Caller, Vec<OfferId>, Vec<Launch>, Duration),
     /// As [`Self::Accept`], and before the launches it changes what the offers are kept for.
     Operate(Caller, Vec<OfferId>, Deeds, Duration),
+    /// A framework takes promised offers for a task of its own that runs there on lent resources:
+    /// from now on it holds the request, and it is lent no more. The rest is not offered again for a
+    /// while.
+    Promote(Caller, Vec<OfferId>, Promotion, Duration),
     /// A framework turns offers down for a while.
     Decline(Caller, Vec<OfferId>, Duration),
     /// A framework wants offers again, also of what it declined.

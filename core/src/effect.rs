@@ -76,6 +76,9 @@ pub enum Effect {
     Welcome(AgentId),
     /// Order a launch.
     Launch(AgentId, Box<LaunchOrder>),
+    /// Order that a task which ran on lent resources holds these as a promise: it leaves the class of
+    /// what is lent, without being ended.
+    Promote(AgentId, TaskHandle, Resources),
     /// Order an end.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
     /// Order the end of a role's volume, by its id.

@@ -69,12 +69,12 @@ impl Machine {
         Ok(Reply::Done)
     }
 
-    fn is_own(&self, caller: Caller, id: OfferId) -> bool {
+    pub(crate) fn is_own(&self, caller: Caller, id: OfferId) -> bool {
         self.state.offers.get(id).is_some_and(|offer| offer.framework == caller.framework)
     }
 
     /// Why these offers can't be used together.
-    fn offers_fault(&self, caller: Caller, ids: &[OfferId]) -> Option<String> {
+    pub(crate) fn offers_fault(&self, caller: Caller, ids: &[OfferId]) -> Option<String> {
         let Some(first) = ids.first() else { return Some("no offer was named".to_owned()) };
         let first = self.state.offers.get(*first);
         for (at, id) in ids.iter().enumerate() {

@@ -35,6 +35,7 @@ mod offering;
 pub mod operate;
 pub mod overcommit;
 pub mod ports;
+mod promote;
 pub mod questions;
 pub mod quota;
 pub mod reclaim;

@@ -262,6 +262,9 @@ impl Machine {
             Command::Operate(caller, offers, deeds, refusal) => {
                 self.accept(now, caller, &offers, deeds, refusal, effects)
             }
+            Command::Promote(caller, offers, promotion, refusal) => {
+                self.promote(now, caller, &offers, promotion, refusal, effects)
+            }
             Command::Decline(caller, offers, refusal) => {
                 self.decline(now, caller, &offers, refusal)
             }

@@ -113,6 +113,11 @@ impl Machine {
                     effects.push(Effect::Kill(id, held.handle, None, Reason::KilledByFramework));
                 } else {
                     task.state = held.state;
+                    // Its promotion was lost with the stream.
+                    if held.revocable && !task.revocable {
+                        let request = task.request.clone();
+                        effects.push(Effect::Promote(id, held.handle, request));
+                    }
                 }
             }
             return;

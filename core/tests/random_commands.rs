@@ -5,8 +5,8 @@
 use headroom_core::{
     capability::Capabilities,
     command::{
-        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage,
-        Usage, Want,
+        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, Promotion,
+        TaskUsage, Usage, Want,
     },
     constraint::{Constraint, Constraints, Predicate, Selector},
     domain::Domain,
@@ -36,6 +36,7 @@ enum Step {
     Teardown(u8),
     Want(u8, u8, u64),
     Accept(u8, u8, u64),
+    Promote(u8, u8, u64),
     Decline(u8, u8, u64),
     Revive(u8),
     Suppress(u8),
@@ -64,6 +65,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Teardown),
         3 => (any::<u8>(), 0u8..6, 1u64..6_000).prop_map(|(a, n, c)| Step::Want(a, n, c)),
         6 => (any::<u8>(), 0u8..4, 1u64..3_000).prop_map(|(a, n, c)| Step::Accept(a, n, c)),
+        4 => (any::<u8>(), any::<u8>(), 1u64..3_000).prop_map(|(a, b, c)| Step::Promote(a, b, c)),
         3 => (any::<u8>(), any::<u8>(), 0u64..20).prop_map(|(a, b, s)| Step::Decline(a, b, s)),
         2 => any::<u8>().prop_map(Step::Revive),
         1 => any::<u8>().prop_map(Step::Suppress),
@@ -219,6 +221,7 @@ impl World {
                 Command::Want(caller, (0..count).map(want).collect())
             }),
             Step::Accept(at, tasks, cpus) => self.accept(at, tasks, cpus),
+            Step::Promote(at, which, cpus) => self.promote(at, which, cpus),
             Step::Decline(at, which, seconds) => self.decline(at, which, seconds),
             Step::Revive(at) => pick(&self.callers, at).map(Command::Revive),
             Step::Suppress(at) => pick(&self.callers, at).map(Command::Suppress),
@@ -378,6 +381,16 @@ impl World {
             Err(_) => {}
         }
         Some(command)
+    }
+
+    fn promote(&mut self, at: u8, which: u8, cpus: u64) -> Option<Command> {
+        let (agent, _, framework, name, _) = pick(&self.launched, at)?;
+        let caller = *self.callers.iter().find(|caller| caller.framework == framework)?;
+        let state = self.machine.state();
+        let there = state.offers.iter().filter(|o| o.framework == framework && o.agent == agent);
+        let offer = pick(&there.map(|offer| offer.id).collect::<Vec<_>>(), which)?;
+        let promotion = Promotion { name, request: Amounts::of(cpus, 500).into() };
+        Some(Command::Promote(caller, vec![offer], promotion, Duration::from_secs(cpus % 9)))
     }
 
     fn decline(&mut self, at: u8, which: u8, seconds: u64) -> Option<Command> {

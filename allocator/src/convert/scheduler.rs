@@ -167,7 +167,7 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
             heartbeat_ms: millis(heartbeat),
         }),
         Effect::EndStream(_, _, message) => Out::Error(v1::ErrorEvent { message }),
-        Effect::Offers(_, offers) => return offers_out(offers),
+        Effect::Offers(_, offers) => return offers_out(&offers),
         Effect::Rescind(_, offer, reason) => {
             Out::Rescind(v1::Rescind { offer_id: offer.to_string(), reason })
         }
@@ -180,7 +180,7 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
     vec![v1::Event { event: Some(event) }]
 }
 
-fn offers_out(offers: Vec<OfferMade>) -> Vec<v1::Event> {
+fn offers_out(offers: &[OfferMade]) -> Vec<v1::Event> {
     let mut events = Vec::new();
     let mut offers = offers.iter().map(offer_out).peekable();
     while offers.peek().is_some() {

@@ -72,7 +72,10 @@ pub struct Surroundings<'a> {
 }
 
 /// Reads, replays, judges and prints.
-pub fn run(arguments: &Arguments, surroundings: Surroundings<'_>) -> Result<(), ForecastError> {
+pub fn run(
+    arguments: &Arguments,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), ForecastError> {
     arguments.check()?;
     let predictors = predictors::named(&arguments.predictor)?;
     let reading = Reading {

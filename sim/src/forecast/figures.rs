@@ -181,3 +181,38 @@ fn percentile(sorted: &[f64], percent: f64) -> f64 {
     let (low, high) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
     low + (high - low) * rank.fract()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        forecast::{Placement, Rule},
+        trace::tests::trace_of,
+    };
+    use std::time::Duration;
+
+    #[test]
+    fn by_hand() {
+        // One task of limit 10 on one machine, looking two steps ahead: peaks 4 8 8 8 in steps 0..4.
+        let trace = trace_of(&[(0, vec![4, 1, 4, 8, 2, 2])]);
+        let placement = Placement::new(&trace, Rule::Spread { machines: 1 }, 1);
+        let horizons = [Duration::from_secs(600)];
+        let cell = Cell::new(&trace, &placement, &horizons).expect("a cell");
+        let predictions = vec![4.0, 6.0, 3.0, 8.0, 0.0, 0.0];
+        let horizon = &cell.horizons[0];
+        let figures = Figures::judge(&cell, horizon, &predictions, 0..4, 0.25).expect("figures");
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+        assert_eq!(figures.machine_steps, 4);
+        close(figures.violations, 0.5);
+        close(figures.severity, (2.0 / 8.0 + 5.0 / 8.0) / 4.0);
+        close(figures.severity_when_violated.expect("some"), (2.0 / 8.0 + 5.0 / 8.0) / 2.0);
+        close(figures.savings, (6.0 + 4.0 + 7.0 + 2.0) / 40.0);
+        close(figures.oracle_savings, (6.0 + 2.0 + 2.0 + 2.0) / 40.0);
+        close(figures.now_overload, 0.25);
+        close(figures.held_per_used.expect("some"), 21.0 / 17.0);
+        // One of four may be violated: the second largest of 1, 8/6, 8/3, 1.
+        let at = figures.at_target.expect("a factor");
+        close(at.factor, 8.0 / 6.0);
+        close(at.savings, (40.0 - 16.0 / 3.0 - 8.0 - 4.0 - 10.0) / 40.0);
+    }
+}

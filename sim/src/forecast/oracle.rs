@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 /// The oracle of one machine for one horizon: one figure a step. In the last `horizon_steps` steps the future
 /// is cut off by the end of the trace.
-
 pub(super) fn peaks(trace: &Trace, tasks: &[usize], horizon_steps: usize) -> Vec<f64> {
     let mut peaks = vec![0.0; trace.steps];
     // From one arrival to the next the set only shrinks, and who has gone uses nothing any more: the sum of
@@ -47,5 +46,39 @@ fn sliding_maximum(
         }
         while falling.pop_front_if(|other| *other < step).is_some() {}
         maxima[step] = falling.front().map_or(0.0, |at| values[*at]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{forecast::Presence, trace::tests::trace_of};
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against the definition, with tasks that come and go.
+        #[test]
+        fn as_defined(
+            series in prop::collection::vec((0usize..20, prop::collection::vec(0u8..9, 1..20)), 1..8),
+            horizon in 0usize..12,
+        ) {
+            let trace = trace_of(&series);
+            let mut tasks: Vec<usize> = (0..series.len()).collect();
+            tasks.sort_by_key(|task| series[*task].0);
+            let peaks = peaks(&trace, &tasks, horizon);
+            let used = |task: usize, step: usize| {
+                let (first, used) = &series[task];
+                step.checked_sub(*first).and_then(|at| used.get(at)).map(|used| f64::from(*used))
+            };
+            let mut presence = Presence::new(&trace, &tasks);
+            for (step, peak) in peaks.iter().enumerate() {
+                let present: Vec<usize> = tasks.iter().copied().filter(|task| used(*task, step).is_some()).collect();
+                let sum = |at: usize| present.iter().filter_map(|task| used(*task, at)).sum::<f64>();
+                let expected = (step..=step + horizon).map(sum).fold(0.0, f64::max);
+                prop_assert_eq!(*peak, expected, "step {}", step);
+                let walked: f64 = presence.at(step).iter().map(|task| task.used).sum();
+                prop_assert_eq!(walked, sum(step));
+            }
+        }
     }
 }

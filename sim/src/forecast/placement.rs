@@ -89,3 +89,32 @@ impl<'a> Machines<'a> {
         tasks.iter().map(|task| f64::from(self.trace.series[*task].limit)).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::tests::trace_of;
+
+    #[test]
+    fn spread_counts_who_is_still_there() {
+        let long = |first: usize| (first, vec![1; 9 - first]);
+        let trace = trace_of(&[long(0), long(0), (0, vec![1; 2]), long(1), long(5)]);
+        for seed in 0..20 {
+            let placement = Placement::new(&trace, Rule::Spread { machines: 2 }, seed);
+            for tasks in &placement.machines {
+                let present = tasks.iter().filter(|task| trace.series[**task].end() > 5).count();
+                assert_eq!(present, 2, "seed {seed}: {:?}", placement.machines);
+            }
+        }
+    }
+
+    #[test]
+    fn first_fit_opens_what_it_needs() {
+        let trace = trace_of(&vec![(0, vec![1; 3]); 7]);
+        let placement = Placement::new(&trace, Rule::FirstFit { capacity: 30.0 }, 1);
+        assert_eq!(placement.machines.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
+        assert_eq!(placement.oversized, 0);
+        let placement = Placement::new(&trace, Rule::FirstFit { capacity: 5.0 }, 1);
+        assert_eq!((placement.machines.len(), placement.oversized), (7, 7));
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
             Resource::Memory => (4, 5),
         };
         let sample = Sample {
-            time_s: place.number("time", fields[0])? as i64,
+            time_s: place.seconds("time", fields[0])?.floor() as i64,
             limit: place.number("provisioned", fields[limit])?,
             used: place.number("used", fields[used])?,
         };

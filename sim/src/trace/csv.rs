@@ -23,14 +23,15 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
     let file = path.display().to_string();
     let mut rows =
         table::ReaderBuilder::new().trim(table::Trim::All).from_reader(source::open(path)?);
-    let header = rows.headers().map_err(|error| fault(&file, error))?.clone();
+    let header = rows.headers().map_err(|error| fault(&file, 0, error))?.clone();
     let columns = Columns::find(&header, reading.resource, &file)?;
     let mut gatherer = Gatherer::new(reading.step.unwrap_or(STEP));
     let mut tasks: Vec<(String, Samples)> = Vec::new();
     let mut numbers: HashMap<String, usize> = HashMap::new();
     let mut row = table::StringRecord::new();
-    while rows.read_record(&mut row).map_err(|error| fault(&file, error))? {
-        let line = row.position().map_or(0, table::Position::line);
+    let mut line = 1;
+    while rows.read_record(&mut row).map_err(|error| fault(&file, line, error))? {
+        line = row.position().map_or(line, table::Position::line);
         let place = Place { file: &file, line };
         let task = &row[columns.task];
         let number = numbers.get(task).copied().unwrap_or_else(|| {
@@ -87,11 +88,7 @@ impl Columns {
     }
 
     fn time(&self, row: &table::StringRecord, place: Place<'_>) -> Result<i64, TraceError> {
-        let time_s = place.number("time_s", &row[self.time])?;
-        if time_s.is_finite() {
-            return Ok(time_s.floor() as i64);
-        }
-        Err(place.fault(format_args!("time_s: `{}` is no time", &row[self.time])))
+        Ok(place.seconds("time_s", &row[self.time])?.floor() as i64)
     }
 }
 
@@ -110,8 +107,9 @@ fn usual_distance(tasks: &[(String, Samples)]) -> Duration {
     usual.map_or(STEP, |(distance, _)| Duration::from_secs(distance.unsigned_abs()))
 }
 
-pub(super) fn fault(file: &str, error: table::Error) -> TraceError {
-    let line = error.position().map_or(0, table::Position::line);
+/// `last`: the last line that could be read, for errors that know none.
+pub(super) fn fault(file: &str, last: u64, error: table::Error) -> TraceError {
+    let line = error.position().map_or(last, table::Position::line);
     match error.into_kind() {
         table::ErrorKind::Io(source) => {
             TraceError::Read { file: file.to_owned(), lines: line, source }

@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The file is missing, cut off, or not what its name says.
-    #[error("{file}: {source}{}", after(*lines))]
+    #[error("{file}: {source}{}", hint(source, *lines))]
     Read {
         /// Which file (and which one in it, if it is an archive).
         file: String,
@@ -35,6 +35,10 @@ pub enum TraceError {
     },
 }
 
-fn after(lines: u64) -> String {
-    if lines == 0 { String::new() } else { format!(" (after line {lines}; is the file cut off?)") }
+fn hint(source: &io::Error, lines: u64) -> String {
+    let after = if lines == 0 { String::new() } else { format!(" after line {lines}") };
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => format!("{after}: the file seems to be cut off"),
+        _ => after,
+    }
 }

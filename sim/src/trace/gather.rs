@@ -14,6 +14,8 @@ const CARRIED: Duration = Duration::from_secs(30 * 60);
 const LONGEST: Duration = Duration::from_secs(1_000 * 86_400);
 /// The most steps of a trace, so that a wrong step does not eat the memory (ten years of 5 minutes).
 const MOST_STEPS: i64 = 1 << 20;
+/// The most steps of all tasks together (half a GB).
+const MOST_CELLS: usize = 1 << 27;
 
 /// One measurement of one task.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +40,16 @@ pub(crate) struct Gatherer {
     step_s: i64,
     earliest_s: Option<i64>,
     series: Vec<(i64, Series)>,
+    cells: usize,
     repairs: Repairs,
 }
 
 impl Gatherer {
     pub(crate) fn new(step: Duration) -> Self {
-        let step_s = i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1);
-        Self { step_s, earliest_s: None, series: Vec::new(), repairs: Repairs::default() }
+        let repairs = Repairs::default();
+        let mut new = Self { step_s: 1, earliest_s: None, series: Vec::new(), cells: 0, repairs };
+        new.set_step(step);
+        new
     }
 
     pub(crate) fn set_step(&mut self, step: Duration) {
@@ -70,11 +75,11 @@ impl Gatherer {
                 sample.time_s
             )));
         }
-        if !(sample.used >= 0.0 && sample.used.is_finite()) {
+        if !is_amount(sample.used) {
             self.repairs.not_a_use += 1;
             return Ok(());
         }
-        if !(sample.limit >= 0.0 && sample.limit.is_finite()) {
+        if !is_amount(sample.limit) {
             self.repairs.not_a_limit += 1;
             return Ok(());
         }
@@ -99,6 +104,10 @@ impl Gatherer {
             return;
         }
         let length = (last - first + 1).min(MOST_STEPS + 1) as usize;
+        self.cells = self.cells.saturating_add(length);
+        if self.cells > MOST_CELLS {
+            return; // `finish` refuses so large a trace
+        }
         let (mut sums, mut counts) = (vec![0f64; length], vec![0u32; length]);
         for (time_s, _, used) in &samples.0 {
             let at = (cell(*time_s) - first) as usize;
@@ -139,7 +148,7 @@ impl Gatherer {
     pub(crate) fn whole(&mut self, name: &str, start_s: i64, limit: f64, used: &[f64]) {
         let mut samples = Samples::default();
         for (at, used) in (0i64..).zip(used) {
-            if *used >= 0.0 && used.is_finite() {
+            if is_amount(*used) && is_amount(limit) {
                 samples.0.push((start_s + at * self.step_s, limit as f32, *used as f32));
             } else {
                 self.repairs.not_a_use += 1;
@@ -151,6 +160,10 @@ impl Gatherer {
     /// All tasks on one grid that begins with the first of them.
     pub(crate) fn finish(self, file: &str, resource: Resource) -> Result<Trace, TraceError> {
         let failed = |what: String| TraceError::File { file: file.to_owned(), what };
+        if self.cells > MOST_CELLS {
+            let most = format!("more than {MOST_CELLS} steps of all tasks together");
+            return Err(failed(format!("{most}; choose a longer step than {} s", self.step_s)));
+        }
         let Some(start) = self.series.iter().map(|(first, _)| *first).min() else {
             return Err(failed(format!("no usable sample in it ({})", self.repairs)));
         };
@@ -173,4 +186,9 @@ impl Gatherer {
             repairs: self.repairs,
         })
     }
+}
+
+/// An amount that means something: not negative, a number, and within a float's range.
+fn is_amount(amount: f64) -> bool {
+    amount >= 0.0 && amount <= f64::from(f32::MAX)
 }

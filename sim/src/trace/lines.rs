@@ -57,6 +57,15 @@ impl Place<'_> {
         TraceError::Line { file: self.file.to_owned(), line: self.line, what: what.to_string() }
     }
 
+    /// A time; unlike an amount it must be a real number.
+    pub(crate) fn seconds(&self, column: &str, text: &str) -> Result<f64, TraceError> {
+        let time = self.number(column, text)?;
+        if time.is_finite() {
+            return Ok(time);
+        }
+        Err(self.fault(format_args!("{column}: `{text}` is no time")))
+    }
+
     /// A number; NaN and infinities pass, as the gatherer counts them.
     pub(crate) fn number(&self, column: &str, text: &str) -> Result<f64, TraceError> {
         text.trim().parse().map_err(|_| self.fault(format_args!("{column}: `{text}` is no number")))

@@ -12,14 +12,14 @@ mod lines;
 mod openb;
 mod planetlab;
 mod repairs;
-mod source;
+pub(crate) mod source;
 mod surf;
 
 pub use error::TraceError;
 pub use openb::{Pod, read_pods};
 pub use repairs::Repairs;
 
-use lines::{Lines, Place};
+pub(crate) use lines::{Lines, Place};
 use std::{path::Path, time::Duration};
 
 /// Which resource of a trace.
@@ -153,4 +153,31 @@ fn cpu_only(path: &Path, resource: Resource, format: &str) -> Result<(), TraceEr
     }
     let what = format!("{format} traces tell CPU use only: ask for --resource cpu");
     Err(TraceError::File { file: path.display().to_string(), what })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Tasks from their first step and uses; their limit is 10.
+    pub(crate) fn trace_of(series: &[(usize, Vec<u8>)]) -> Trace {
+        let series: Vec<Series> = series
+            .iter()
+            .map(|(first, used)| Series {
+                name: String::new(),
+                first: *first,
+                limit: 10.0,
+                used: used.iter().map(|used| f32::from(*used)).collect(),
+            })
+            .collect();
+        let steps = series.iter().map(Series::end).max().unwrap_or(0);
+        let (step, repairs) = (Duration::from_secs(300), Repairs::default());
+        Trace { resource: Resource::Cpu, step, start_s: 0, steps, series, repairs }
+    }
+
+    #[test]
+    fn the_busiest_step() {
+        let trace = trace_of(&[(0, vec![1; 5]), (3, vec![1; 4]), (5, vec![1; 2]), (9, vec![1])]);
+        assert_eq!(trace.most_present(), 2);
+    }
 }

@@ -32,10 +32,10 @@ pub fn read_pods(path: &Path) -> Result<Vec<Pod>, TraceError> {
     let file = path.display().to_string();
     let mut rows =
         table::ReaderBuilder::new().trim(table::Trim::All).from_reader(source::open(path)?);
-    let header = rows.headers().map_err(|error| fault(&file, error))?.clone();
+    let header = rows.headers().map_err(|error| fault(&file, 0, error))?.clone();
     let mut pods = Vec::new();
     for row in rows.records() {
-        let row = row.map_err(|error| fault(&file, error))?;
+        let row = row.map_err(|error| fault(&file, 1 + pods.len() as u64, error))?;
         let line = row.position().map_or(0, table::Position::line);
         pods.push(pod(&Row { header: &header, row: &row, place: Place { file: &file, line } })?);
     }

@@ -20,7 +20,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
         let mut used = Vec::new();
         while let Some((place, line)) = lines.next()? {
             if !line.is_empty() {
-                used.push(place.number("CPU percentage", &line)?);
+                used.push(place.number("CPU percentage", line)?);
             }
         }
         gatherer.whole(name, 0, LIMIT_PERCENT, &used);

@@ -32,7 +32,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
         if fields.len() < 5 {
             return Err(place.fault(format_args!("{} fields instead of at least 5", fields.len())));
         }
-        let submitted_s = place.number("submission_time", fields[1])? / 1_000.0;
+        let submitted_s = place.seconds("submission_time", fields[1])? / 1_000.0;
         let limit = place.number("cpu_capacity", fields[4])?;
         match uses.remove(fields[0]) {
             Some(used) => gatherer.whole(fields[0], submitted_s as i64, limit, &used),
