@@ -2,6 +2,7 @@
 
 use crate::{
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    quota::Quota,
     resources::{Amounts, Resources},
     tasks::{TaskState, TaskStatus},
 };
@@ -194,6 +195,8 @@ pub enum Command {
     SetRole(String, Option<u64>, Option<bool>),
     /// The operator gives a role back its defaults.
     ResetRole(String),
+    /// The operator sets what a role is guaranteed and what it may not pass; none: neither.
+    SetQuota(String, Option<Quota>),
     /// A time step ends: account for it.
     Step,
     /// A deadline of [`crate::machine::Machine::next_deadline`] has come.

@@ -10,6 +10,7 @@ use headroom_core::{
     effect::Effect,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
+    quota::{Quota, UNLIMITED},
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
@@ -38,6 +39,7 @@ enum Step {
     Acknowledge(u8),
     Reconcile(u8),
     Role(u8, bool),
+    Quota(u8, u64, u64),
     Sleep(u64),
     Tick,
 }
@@ -63,7 +65,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Status(a, b)),
         4 => any::<u8>().prop_map(Step::Acknowledge),
         1 => any::<u8>().prop_map(Step::Reconcile),
-        1 => (0u8..4, any::<bool>()).prop_map(|(a, b)| Step::Role(a, b)),
+        1 => (0u8..8, any::<bool>()).prop_map(|(a, b)| Step::Role(a, b)),
+        1 => (0u8..8, 0u64..6, 0u64..12).prop_map(|(a, g, l)| Step::Quota(a, g, l)),
         3 => (1u64..40).prop_map(Step::Sleep),
         2 => Just(Step::Tick),
     ]
@@ -79,6 +82,15 @@ struct World {
     launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
     next: u64,
+    /// So many commands are decided on before offers are made.
+    batch: u64,
+}
+
+/// Roles beside and under one another.
+fn role(at: u8) -> String {
+    ["role0", "role1", "role0/a", "role0/b", "role1/a/x", "role2", "role0/a/y", "*"]
+        [usize::from(at) % 8]
+        .to_owned()
 }
 
 fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
@@ -96,12 +108,16 @@ impl World {
             launched: vec![],
             updates: vec![],
             next: 0,
+            batch: 1,
         }
     }
 
     fn apply(&mut self, command: Command) {
         let mut effects = Vec::new();
-        let _ = self.machine.apply(self.now, command, &mut effects);
+        let _ = self.machine.decide(self.now, command, &mut effects);
+        if self.next.is_multiple_of(self.batch) {
+            self.machine.make_offers(self.now, &mut effects);
+        }
         self.machine.check(self.now).unwrap();
         for effect in effects {
             match effect {
@@ -178,8 +194,12 @@ impl World {
             Step::Reconcile(at) => {
                 pick(&self.callers, at).map(|caller| Command::Reconcile(caller, vec![]))
             }
-            Step::Role(at, on) => {
-                Some(Command::SetRole(format!("role{at}"), Some(2_000), Some(on)))
+            Step::Role(at, on) => Some(Command::SetRole(role(at), Some(2_000), Some(on))),
+            Step::Quota(at, guarantee, limit) => {
+                let of = |cpus: u64| Amounts::of(cpus * 700, cpus * 200_000);
+                let limit = if limit == 0 { UNLIMITED } else { of(limit) };
+                let quota = Quota { guarantee: of(guarantee), limit };
+                Some(Command::SetQuota(role(at), (guarantee < 5).then_some(quota)))
             }
             Step::Sleep(seconds) => {
                 self.now = self.now + Duration::from_secs(seconds);
@@ -236,7 +256,7 @@ impl World {
         let old = (flags & 8 > 0).then(|| pick(&self.callers, at)).flatten();
         let info = FrameworkInfo {
             name: format!("fw{at}"),
-            role: format!("role{}", flags & 3),
+            role: role((flags & 3) + 4 * (at & 1)),
             failover_timeout: Duration::from_secs(u64::from(at % 3) * 20),
             accepts_revocable: flags & 1 > 0,
             only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
@@ -304,6 +324,17 @@ proptest! {
     #[test]
     fn invariants_hold_after_every_command(steps in prop::collection::vec(any_step(), 1..120)) {
         let mut world = World::new();
+        for step in &steps {
+            world.run(step);
+        }
+    }
+
+    #[test]
+    fn invariants_hold_in_batches(
+        steps in prop::collection::vec(any_step(), 1..120),
+        batch in 2u64..9,
+    ) {
+        let mut world = World { batch, ..World::new() };
         for step in &steps {
             world.run(step);
         }
