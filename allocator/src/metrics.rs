@@ -307,5 +307,5 @@ fn agents(registry: &mut Registry, state: &State) {
 }
 
 fn label(id: AgentId, agent: &Agent) -> AgentLabel {
-    AgentLabel { agent: id.to_string(), hostname: agent.hostname.clone() }
+    AgentLabel { agent: id.to_string(), hostname: agent.node.hostname.clone() }
 }

@@ -10,7 +10,7 @@ fn order(criterion: &mut Criterion) {
         let command = cluster.one_more(caller, slot());
         cluster.apply(command).expect("a wish");
     }
-    let machine = cluster.machine();
+    let machine = cluster.machine_mut();
     assert_eq!(machine.hungry_in_order(false).len(), shape.frameworks);
     let mut group = criterion.benchmark_group("fairness");
     group.bench_function("1000 hungry frameworks", |bencher| {

@@ -1,13 +1,13 @@
 //! The scan for the agent that fits best, over one column of 10,000.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use headroom_core::{fit, resources::Amounts};
+use headroom_core::{fit::Columns, resources::Amounts};
 use std::hint::black_box;
 
 const AGENTS: u64 = 10_000;
 
 /// Agents with 0 to 15 CPUs and 0 to 31 GiB free, in no order.
-fn column() -> Vec<Amounts> {
+fn free() -> Vec<Amounts> {
     let scattered = |at: u64, factor: u64, below: u64| at.wrapping_mul(factor) % 7_919 % below;
     let free = |at| {
         let (cpus, memory_gib) =
@@ -18,13 +18,13 @@ fn column() -> Vec<Amounts> {
 }
 
 fn scan(criterion: &mut Criterion) {
-    let column = column();
-    let scale = column.iter().copied().fold(Amounts::ZERO, Amounts::plus);
+    let free = free();
+    let columns = Columns::of(&free);
     let mut group = criterion.benchmark_group("fit");
     let mut add = |name: &str, request: Amounts, fits: bool| {
-        assert_eq!(fit::best(&column, request, scale, |_| true).is_some(), fits);
+        assert_eq!(columns.best(request, |_| true).is_some(), fits);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| fit::best(black_box(&column), black_box(request), scale, |_| true));
+            bencher.iter(|| black_box(&columns).best(black_box(request), |_| true));
         });
     };
     add("10000 agents", Amounts([2_000, 4_096_000, 10_240_000, 0]), true);

@@ -157,7 +157,7 @@ fn acknowledge(cluster: &mut Cluster, at: usize) -> Result<(), Fault> {
 fn take(cluster: &mut Cluster, at: usize, to: Caller, offer: OfferId) -> Result<(), Fault> {
     let wanted = cluster.machine().state().frameworks.get(&to.framework);
     let wanted = wanted.and_then(|framework| framework.wanted.as_ref());
-    let name = wanted.and_then(|wanted| wanted.keys().next()).cloned();
+    let name = wanted.and_then(|wanted| wanted.names().next()).map(str::to_owned);
     let name = name.ok_or_else(|| Fault::Core("an offer to one that wants nothing".into()))?;
     let launch = Launch { name: name.clone(), request: slot().into(), payload: Vec::new() };
     cluster.apply(Command::Accept(to, vec![offer], vec![launch], DEFAULT_REFUSAL))?;

@@ -234,6 +234,11 @@ impl Cluster {
         &self.machine
     }
 
+    /// The core itself, for what changes nothing that can be seen.
+    pub const fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
     /// Any framework.
     pub fn any_framework(&mut self) -> Caller {
         let at = self.below(self.frameworks.len());

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use headroom_sim::forecast::ForecastError;
+use headroom_sim::{forecast::ForecastError, schedule::ScheduleError};
 
 use crate::exit;
 
@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     Io { action: &'static str, source: io::Error },
     #[error(transparent)]
     Forecast(#[from] ForecastError),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
 }
 
 impl Failure {
@@ -52,7 +54,8 @@ impl Failure {
             Failure::Refused { .. }
             | Failure::Call { .. }
             | Failure::Io { .. }
-            | Failure::Forecast(_) => None,
+            | Failure::Forecast(_)
+            | Failure::Schedule(_) => None,
         }
     }
 
@@ -62,6 +65,7 @@ impl Failure {
             Failure::Unreachable { .. } => exit::UNREACHABLE,
             Failure::NotFound { .. } => exit::NOT_FOUND,
             Failure::Usage(_)
+            | Failure::Schedule(ScheduleError::Option(_))
             | Failure::Forecast(ForecastError::Option(_) | ForecastError::NoSuchPredictor { .. }) => {
                 exit::USAGE
             }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::{Args, Subcommand};
-use headroom_sim::forecast;
+use headroom_sim::{forecast, schedule};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -19,6 +19,8 @@ pub(crate) struct SimulateArgs {
 enum What {
     #[command(after_help = FORECAST_HELP)]
     Forecast(Box<forecast::Arguments>),
+    #[command(after_help = SCHEDULE_HELP)]
+    Schedule(Box<schedule::Arguments>),
 }
 
 const FORECAST_HELP: &str = "\
@@ -27,11 +29,22 @@ Examples:
   headroom simulate forecast --trace rnd-2013-08-cpumem.csv.xz --format bitbrains --capacity 124800 --plot out.svg
   headroom simulate forecast --trace GCD_VMs.tar.gz --format gcd --resource mem --horizon 6h --predictor max,vpa";
 
+const SCHEDULE_HELP: &str = "\
+Examples:
+  headroom simulate schedule --trace surf_week-tasks.csv.xz --format surf --nodes 125
+  headroom simulate schedule --trace surf_week-tasks.csv.xz --format surf --nodes 125 --policy fcfs --reclaim off
+  headroom simulate schedule --trace mine.csv --format csv --nodes 40 --node-cpus 16 --bound-slot 1m --json";
+
 pub(crate) fn simulate(args: &SimulateArgs, output: Output) -> Result<(), Failure> {
-    let What::Forecast(arguments) = &args.what;
-    let mut text = Vec::new();
-    let progress = io::stderr().is_terminal();
-    let mut surroundings = forecast::Surroundings { out: &mut text, json: output.json, progress };
-    forecast::run(arguments, &mut surroundings)?;
+    let (mut text, json, progress) = (Vec::new(), output.json, io::stderr().is_terminal());
+    let out = &mut text;
+    match &args.what {
+        What::Forecast(arguments) => {
+            forecast::run(arguments, &mut forecast::Surroundings { out, json, progress })?;
+        }
+        What::Schedule(arguments) => {
+            schedule::run(arguments, &mut schedule::Surroundings { out, json, progress })?;
+        }
+    }
     output.line(String::from_utf8_lossy(&text).trim_end())
 }

@@ -2,24 +2,38 @@
 
 use crate::{
     command::{AgentReport, Usage},
+    filter::Filters,
+    fit::Columns,
+    frameworks::FrameworkSlot,
     ids::{AgentId, OfferId, TaskHandle},
     resources::{Amounts, Resources},
+    slots::SlotSet,
     time::Time,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// At most so many agents are known.
 pub const MAX_AGENTS: usize = 100_000;
+
+/// What frameworks are told of an agent's node; shared by all offers of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub hostname: String,
+    /// Texts by which frameworks choose.
+    pub attributes: BTreeMap<String, String>,
+}
 
 /// One node.
 #[derive(Clone, Debug)]
 pub struct Agent {
     /// Its id.
     pub id: AgentId,
-    /// Its name.
-    pub hostname: String,
-    /// Texts by which frameworks choose.
-    pub attributes: BTreeMap<String, String>,
+    /// Its node.
+    pub node: Arc<Node>,
     /// All it has.
     pub total: Resources,
     /// Whether its stream stands.
@@ -38,10 +52,14 @@ pub struct Agent {
     pub lendable: Amounts,
     /// Predicted peak of guaranteed work and system, when there was a report.
     pub forecast: Option<Amounts>,
+    /// What its tasks use, as far as it was measured.
+    pub used: Amounts,
     /// Its tasks, those ended but unacknowledged included.
     pub tasks: BTreeSet<TaskHandle>,
-    /// Its outstanding offers.
-    pub offers: BTreeSet<OfferId>,
+    /// Its outstanding offers, ascending.
+    pub offers: Vec<OfferId>,
+    /// What frameworks declined of it, promised and lent.
+    pub(crate) filters: [Filters; 2],
     /// The newest report.
     pub report: AgentReport,
     /// When that came.
@@ -53,8 +71,7 @@ impl Agent {
     pub(crate) fn unseen(id: AgentId, hostname: String) -> Self {
         Self {
             id,
-            hostname,
-            attributes: BTreeMap::new(),
+            node: Arc::new(Node { hostname, ..Node::default() }),
             total: Resources::default(),
             connected: false,
             gone_since: None,
@@ -64,8 +81,10 @@ impl Agent {
             lent_offered: Amounts::ZERO,
             lendable: Amounts::ZERO,
             forecast: None,
+            used: Amounts::ZERO,
             tasks: BTreeSet::new(),
-            offers: BTreeSet::new(),
+            offers: Vec::new(),
+            filters: Default::default(),
             report: AgentReport::default(),
             reported: None,
         }
@@ -80,6 +99,15 @@ impl Agent {
         self.total.minus(&self.held).minus(&self.offered)
     }
 
+    /// The amounts of that.
+    #[must_use]
+    pub fn free_amounts(&self) -> Amounts {
+        if !self.takes_work() {
+            return Amounts::ZERO;
+        }
+        self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts)
+    }
+
     /// What can be lent now: no resource is in two offers, so what is promised in offers is not lent.
     #[must_use]
     pub fn free_revocable(&self) -> Amounts {
@@ -87,6 +115,18 @@ impl Agent {
             return Amounts::ZERO;
         }
         self.lendable.minus(self.lent).minus(self.lent_offered).minus(self.offered.amounts)
+    }
+
+    /// What can be promised (`revocable` false) or lent (true) now.
+    #[must_use]
+    pub fn free_of(&self, revocable: bool) -> Resources {
+        if revocable { self.free_revocable().into() } else { self.free() }
+    }
+
+    /// What frameworks declined of it.
+    #[must_use]
+    pub const fn filters(&self, revocable: bool) -> &Filters {
+        &self.filters[revocable as usize]
     }
 
     /// Whether anything may be offered of it.
@@ -100,17 +140,56 @@ impl Agent {
     pub const fn usage(&self) -> Usage {
         self.report.usage
     }
+
+    /// What it adds to the sums of a time step.
+    fn sums(&self) -> Sums {
+        let both = self.held.amounts.plus(self.lent);
+        let held = both.min(self.total.amounts.max(self.held.amounts));
+        Sums { total: self.total.amounts, held, lent: self.lent, used: self.used }
+    }
+
+    pub(crate) fn offer_is_gone(&mut self, id: OfferId) {
+        if let Ok(at) = self.offers.binary_search(&id) {
+            self.offers.remove(at);
+        }
+    }
 }
 
-/// All agents. `free` and `free_revocable` are columns by slot: scans read them alone.
+/// What all agents together have, hold, lend and use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// All there is.
+    pub total: Amounts,
+    /// What nobody else can be using: held and lent, less what lies doubly on the same capacity.
+    pub held: Amounts,
+    /// Held by tasks on lent resources.
+    pub lent: Amounts,
+    /// Used by tasks, as far as it was measured.
+    pub used: Amounts,
+}
+
+impl Sums {
+    fn change(&mut self, old: Self, new: Self) {
+        self.total = self.total.minus(old.total).plus(new.total);
+        self.held = self.held.minus(old.held).plus(new.held);
+        self.lent = self.lent.minus(old.lent).plus(new.lent);
+        self.used = self.used.minus(old.used).plus(new.used);
+    }
+}
+
+/// All agents. What can be promised and lent lies in columns by slot: scans read them alone.
 #[derive(Clone, Debug, Default)]
 pub struct Agents {
-    slots: Vec<Option<Agent>>,
+    slots: Vec<Option<Box<Agent>>>,
     vacant: Vec<usize>,
     by_id: BTreeMap<AgentId, usize>,
-    free: Vec<Amounts>,
-    free_revocable: Vec<Amounts>,
-    total: Amounts,
+    columns: [Columns; 2],
+    sums: Sums,
+    /// When each that lends last reported.
+    lending_since: Vec<Option<Time>>,
+    /// Those that may have something that somebody wants: more is free than when last looked at, a
+    /// filter is over, or somebody is hungry who was not.
+    pub(crate) to_look_at: SlotSet,
 }
 
 impl Agents {
@@ -120,13 +199,12 @@ impl Agents {
         }
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            self.free.push(Amounts::ZERO);
-            self.free_revocable.push(Amounts::ZERO);
+            self.lending_since.push(None);
             self.slots.len() - 1
         });
-        self.total = self.total.plus(agent.total.amounts);
         self.by_id.insert(agent.id, slot);
-        self.slots[slot] = Some(agent);
+        self.sums.change(Sums::default(), agent.sums());
+        self.slots[slot] = Some(Box::new(agent));
         self.refresh(slot);
         Some(slot)
     }
@@ -134,11 +212,14 @@ impl Agents {
     pub(crate) fn remove(&mut self, id: AgentId) -> Option<Agent> {
         let slot = self.by_id.remove(&id)?;
         let agent = self.slots[slot].take()?;
-        self.total = self.total.minus(agent.total.amounts);
-        self.free[slot] = Amounts::ZERO;
-        self.free_revocable[slot] = Amounts::ZERO;
+        self.sums.change(agent.sums(), Sums::default());
+        for column in &mut self.columns {
+            column.set(slot, Amounts::ZERO);
+        }
+        self.lending_since[slot] = None;
+        self.to_look_at.remove(slot);
         self.vacant.push(slot);
-        Some(agent)
+        Some(*agent)
     }
 
     /// Changes an agent through `change` and brings its columns up to date.
@@ -148,19 +229,89 @@ impl Agents {
         change: impl FnOnce(&mut Agent) -> R,
     ) -> Option<R> {
         let slot = *self.by_id.get(&id)?;
-        let agent = self.slots[slot].as_mut()?;
-        let before = agent.total.amounts;
+        self.update_at(slot, change)
+    }
+
+    pub(crate) fn update_at<R>(
+        &mut self,
+        slot: usize,
+        change: impl FnOnce(&mut Agent) -> R,
+    ) -> Option<R> {
+        let agent = self.slots.get_mut(slot)?.as_mut()?;
+        let before = agent.sums();
         let result = change(agent);
-        self.total = self.total.minus(before).plus(agent.total.amounts);
+        self.sums.change(before, agent.sums());
         self.refresh(slot);
         Some(result)
     }
 
     fn refresh(&mut self, slot: usize) {
-        if let Some(agent) = &self.slots[slot] {
-            self.free[slot] = agent.free().amounts;
-            self.free_revocable[slot] = agent.free_revocable();
+        let Some(agent) = &self.slots[slot] else { return };
+        let [free, lendable] = &mut self.columns;
+        let more =
+            free.set(slot, agent.free_amounts()) | lendable.set(slot, agent.free_revocable());
+        self.lending_since[slot] = agent.reported.filter(|_| !agent.lendable.is_zero());
+        if more {
+            self.to_look_at.insert(slot);
         }
+    }
+
+    /// An agent's filters of one kind, to be changed; they touch no column.
+    pub(crate) fn filters_mut(&mut self, slot: usize, revocable: bool) -> Option<&mut Filters> {
+        let agent = self.slots.get_mut(slot)?.as_mut()?;
+        Some(&mut agent.filters[usize::from(revocable)])
+    }
+
+    /// Ends all filters of a framework.
+    pub(crate) fn clear_filters(&mut self, framework: FrameworkSlot) {
+        for (slot, agent) in self.slots.iter_mut().enumerate() {
+            let Some(agent) = agent else { continue };
+            let [promised, lent] = &mut agent.filters;
+            if promised.remove(framework) | lent.remove(framework) {
+                self.to_look_at.insert(slot);
+            }
+        }
+    }
+
+    /// Changes what touches no column.
+    pub(crate) fn at_mut(&mut self, slot: usize) -> Option<&mut Agent> {
+        self.slots.get_mut(slot)?.as_deref_mut()
+    }
+
+    /// Has one looked at anew.
+    pub(crate) fn look_at(&mut self, id: AgentId) {
+        if let Some(slot) = self.slot(id) {
+            self.to_look_at.insert(slot);
+        }
+    }
+
+    /// Has everything that is free of one kind looked at anew.
+    pub(crate) fn look_at_free(&mut self, revocable: bool) {
+        self.to_look_at.add_all(self.columns[usize::from(revocable)].some());
+    }
+
+    /// Has everything that is free looked at anew.
+    pub(crate) fn look_at_all(&mut self) {
+        self.look_at_free(false);
+        self.look_at_free(true);
+    }
+
+    /// Has up to `count` agents with something free looked at anew; says where to go on.
+    pub(crate) fn look_at_some(&mut self, from: usize, count: usize) -> usize {
+        let mut next = from;
+        for _ in 0..count {
+            let free = self.columns.iter().filter_map(|columns| columns.some().next(next)).min();
+            let Some(slot) = free else { return 0 };
+            self.to_look_at.insert(slot);
+            next = slot + 1;
+        }
+        next
+    }
+
+    /// Brings the weights of the kinds in the columns up to date.
+    pub(crate) fn rescale(&mut self) {
+        let agents = self.by_id.len();
+        self.columns.iter_mut().for_each(|columns| columns.rescale(self.sums.total, agents));
     }
 
     /// The slot of an agent.
@@ -172,24 +323,48 @@ impl Agents {
     /// An agent by id.
     #[must_use]
     pub fn get(&self, id: AgentId) -> Option<&Agent> {
-        self.slots[*self.by_id.get(&id)?].as_ref()
+        self.at(*self.by_id.get(&id)?)
     }
 
     /// An agent by slot; `None` if the slot is vacant.
     #[must_use]
     pub fn at(&self, slot: usize) -> Option<&Agent> {
-        self.slots.get(slot)?.as_ref()
+        self.slots.get(slot)?.as_deref()
     }
 
-    /// The column of what can be promised (`revocable` false) or lent (true), by slot.
+    /// What can be promised (`revocable` false) or lent (true), by slot.
     #[must_use]
-    pub fn column(&self, revocable: bool) -> &[Amounts] {
-        if revocable { &self.free_revocable } else { &self.free }
+    pub const fn columns(&self, revocable: bool) -> &Columns {
+        &self.columns[revocable as usize]
+    }
+
+    /// Those that lend and whose newest report is older than `than`.
+    pub(crate) fn lending_on_old_reports(&self, than: Time) -> Vec<AgentId> {
+        let since = self.lending_since.iter().enumerate();
+        let late = since.filter(|(_, at)| at.is_some_and(|at| at < than));
+        late.filter_map(|(slot, _)| self.at(slot).map(|agent| agent.id)).collect()
+    }
+
+    /// Whether an agent's columns say what it says.
+    pub(crate) fn columns_are_sound(&self, id: AgentId) -> bool {
+        let agent = self.by_id.get(&id).and_then(|slot| Some((*slot, self.at(*slot)?)));
+        agent.is_none_or(|(slot, agent)| {
+            let [free, lendable] = &self.columns;
+            let lends = agent.reported.filter(|_| !agent.lendable.is_zero());
+            free.free(slot) == agent.free().amounts
+                && lendable.free(slot) == agent.free_revocable()
+                && self.lending_since[slot] == lends
+        })
     }
 
     /// All agents, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Agent> {
-        self.by_id.values().filter_map(|slot| self.slots[*slot].as_ref())
+        self.by_id.values().filter_map(|slot| self.at(*slot))
+    }
+
+    /// All slots that are taken.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = usize> {
+        self.by_id.values().copied()
     }
 
     /// How many there are.
@@ -207,6 +382,20 @@ impl Agents {
     /// What all of them have together.
     #[must_use]
     pub const fn total(&self) -> Amounts {
-        self.total
+        self.sums.total
+    }
+
+    /// What all of them have, hold, lend and use.
+    #[must_use]
+    pub const fn sums(&self) -> Sums {
+        self.sums
+    }
+
+    /// The same, added up anew.
+    pub(crate) fn sums_anew(&self) -> Sums {
+        self.iter().fold(Sums::default(), |mut sums, agent| {
+            sums.change(Sums::default(), agent.sums());
+            sums
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    quota::Quota,
     resources::{Amounts, Resources},
     tasks::{TaskState, TaskStatus},
 };
@@ -131,6 +132,15 @@ pub struct Launch {
     pub payload: Vec<u8>,
 }
 
+/// A lent task that is to hold its resources as a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    /// The framework's name for it.
+    pub name: String,
+    /// What it holds then, in place of what was lent.
+    pub request: Resources,
+}
+
 /// Who calls: a framework, in the session its subscription opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -163,6 +173,10 @@ pub enum Command {
     Want(Caller, Vec<Want>),
     /// A framework takes offers and launches on them; the rest is not offered again for a while.
     Accept(Caller, Vec<OfferId>, Vec<Launch>, Duration),
+    /// A framework takes promised offers for a task of its own that runs there on lent resources:
+    /// from now on it holds the request, and it is lent no more. The rest is not offered again for a
+    /// while.
+    Promote(Caller, Vec<OfferId>, Promotion, Duration),
     /// A framework turns offers down for a while.
     Decline(Caller, Vec<OfferId>, Duration),
     /// A framework wants offers again, also of what it declined.
@@ -181,6 +195,8 @@ pub enum Command {
     SetRole(String, Option<u64>, Option<bool>),
     /// The operator gives a role back its defaults.
     ResetRole(String),
+    /// The operator sets what a role is guaranteed and what it may not pass; none: neither.
+    SetQuota(String, Option<Quota>),
     /// A time step ends: account for it.
     Step,
     /// A deadline of [`crate::machine::Machine::next_deadline`] has come.

@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 /// What comes due. Offers keep their own order in [`crate::offer::Offers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deadline {
-    /// A decline of this agent and kind is over.
-    Filter(FrameworkId, AgentId, bool),
+    /// A filter on offers of this agent and kind may be over.
+    Filters(AgentId, bool),
     /// A framework's failover timeout is over.
     Framework(FrameworkId),
     /// An agent has been silent too long.
@@ -26,6 +26,11 @@ pub(crate) struct Deadlines(BTreeSet<(Time, Deadline)>);
 impl Deadlines {
     pub(crate) fn add(&mut self, when: Time, what: Deadline) {
         self.0.insert((when, what));
+    }
+
+    /// Takes one back that is not waited for any more.
+    pub(crate) fn remove(&mut self, when: Time, what: Deadline) {
+        self.0.remove(&(when, what));
     }
 
     pub(crate) fn next(&self) -> Option<Time> {

@@ -1,12 +1,14 @@
 //! All that may leave the core. The driver carries effects out in order.
 
 use crate::{
+    agents::Node,
     command::FrameworkInfo,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    quota::Quota,
     resources::Resources,
     tasks::{Reason, TaskStatus},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What a framework is told about an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +17,10 @@ pub struct OfferMade {
     pub offer: OfferId,
     /// Whose resources.
     pub agent: AgentId,
-    /// That node's name.
-    pub hostname: String,
-    /// That node's attributes.
-    pub attributes: BTreeMap<String, String>,
+    /// That node.
+    pub node: Arc<Node>,
     /// The role they count for.
-    pub role: String,
+    pub role: Arc<str>,
     /// What is offered.
     pub resources: Resources,
     /// Lent, and the framework asked to be told.
@@ -42,6 +42,10 @@ pub enum Record {
     AgentRemoved(AgentId),
     /// A role's weight (thousandths) and right to be lent to.
     Role(String, u64, bool),
+    /// A role's quota.
+    Quota(String, Quota),
+    /// A role without quota any more.
+    QuotaRemoved(String),
     /// A role with nothing special any more.
     RoleReset(String),
 }
@@ -67,6 +71,9 @@ pub enum Effect {
     Welcome(AgentId),
     /// Order a launch.
     Launch(AgentId, Box<LaunchOrder>),
+    /// Order that a task which ran on lent resources holds these as a promise: it leaves the class of
+    /// what is lent, without being ended.
+    Promote(AgentId, TaskHandle, Resources),
     /// Order an end.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
     /// Tell an agent that an update was taken note of.

@@ -5,7 +5,8 @@ use crate::{
     frameworks::{Framework, Wanted},
     ids::AgentId,
     machine::Machine,
-    resources::Resources,
+    quota::HeldBackBy,
+    resources::{Amounts, Resources},
     tasks::TaskState,
     time::Time,
 };
@@ -54,8 +55,9 @@ impl Machine {
 
     fn why_task(&self, name: &str) -> Option<Why> {
         let tasks = &self.state.tasks;
-        if let Some(task) = tasks.by_handle.values().find(|task| task.name == name) {
-            let node = self.state.agents.get(task.agent).map_or("?", |agent| &agent.hostname);
+        if let Some(task) = tasks.by_handle.values().find(|task| &*task.name == name) {
+            let node =
+                self.state.agents.get(task.agent).map_or("?", |agent| agent.node.hostname.as_str());
             let how = match (task.state, task.revocable) {
                 (TaskState::Staging, _) => format!("is being started on {node}"),
                 (_, true) => format!("has its place on {node}, on lent resources"),
@@ -63,7 +65,7 @@ impl Machine {
             };
             return Some(Why::settled(format!("task {name} does not wait: it {how}")));
         }
-        let ended = tasks.ended.iter().rev().find(|ended| ended.task.name == name)?;
+        let ended = tasks.ended.iter().rev().find(|ended| &*ended.task.name == name)?;
         let state = format!("{:?}", ended.status.state).to_lowercase();
         let message = if ended.status.message.is_empty() {
             String::new()
@@ -85,9 +87,7 @@ impl Machine {
             let summary = format!("framework {name} has suppressed its offers");
             return Why { hints: vec![hint], ..Why::settled(summary) };
         }
-        let unplaced = framework.wanted.as_ref().map(|wanted| {
-            wanted.iter().filter(|(_, want)| want.offered.is_none()).collect::<Vec<_>>()
-        });
+        let unplaced = framework.wanted.as_ref().map(|wanted| wanted.waiting().collect::<Vec<_>>());
         match unplaced.as_deref() {
             Some([]) => Why::settled(format!(
                 "framework {name} does not wait: all it asked for is placed or offered to it"
@@ -139,13 +139,17 @@ impl Machine {
         let possible = agents.iter().any(|agent| request.fits_in(&agent.total));
         let named = agents.iter().take(MAX_AGENTS_NAMED);
         let reasons = named.map(|agent| {
-            (agent.id, agent.hostname.clone(), self.why_not_here(now, framework, request, agent))
+            (
+                agent.id,
+                agent.node.hostname.clone(),
+                self.why_not_here(now, framework, request, agent),
+            )
         });
         let summary = if possible {
             format!("{name} waits: no agent has {request} free for role {}", framework.info.role)
         } else {
             let largest = agents.iter().map(|agent| agent.total.amounts);
-            let largest = largest.fold(Default::default(), crate::resources::Amounts::max);
+            let largest = largest.fold(Default::default(), Amounts::max);
             format!(
                 "{name} can never start: it asks for {request}, and the most any node has is {largest}"
             )
@@ -156,7 +160,7 @@ impl Machine {
 
     fn hints(&self, framework: &Framework, possible: bool) -> Vec<String> {
         let role = &framework.info.role;
-        let opportunistic = self.state.roles.get(framework.role).opportunistic;
+        let opportunistic = self.state.roles.is_opportunistic(framework.role);
         let lent = self.state.agents.iter().any(|agent| !agent.free_revocable().is_zero());
         let mut hints = Vec::new();
         if !possible {
@@ -186,7 +190,8 @@ impl Machine {
         if !request.fits_in(&agent.total) {
             return format!("it has only {} in all", agent.total);
         }
-        let opportunistic = self.state.roles.get(framework.role).opportunistic;
+        let opportunistic = self.state.roles.is_opportunistic(framework.role);
+        let slot = self.state.frameworks.slot(framework.id);
         let mut reasons = Vec::new();
         for revocable in [false, true] {
             if !framework.takes(revocable, opportunistic) {
@@ -203,11 +208,23 @@ impl Machine {
                     reason = format!("it does not lend: {}", agent.report.lending_reason);
                 }
                 reasons.push(reason);
-            } else if let Some(until) = framework.filters.until(agent.id, revocable) {
+            } else if let Some(until) = slot.and_then(|slot| agent.filters(revocable).until(slot)) {
                 let seconds = until.since(now).as_secs();
                 reasons.push(format!("its framework declined it, for {seconds} s more"));
+            } else if !revocable {
+                let room = self.state.roles.room(framework.role, free.amounts, self.state.spare());
+                reasons.extend(room.1.map(|by| self.why_held_back(by, room.0)));
             }
         }
         if reasons.is_empty() { "it is being offered".to_owned() } else { reasons.join("; ") }
+    }
+
+    fn why_held_back(&self, by: HeldBackBy, room: Amounts) -> String {
+        match by {
+            HeldBackBy::Limit(role) => {
+                format!("the limit of role {} leaves {room}", self.state.roles.get(role).name)
+            }
+            HeldBackBy::Guarantees => format!("what is guaranteed to other roles leaves {room}"),
+        }
     }
 }

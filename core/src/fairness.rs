@@ -1,69 +1,406 @@
-//! Who is next: weighted dominant-resource fairness over a flat set of roles, then frameworks
-//! (Ghodsi et al., NSDI'11; weights as in Mesos).
+//! Who is next: weighted dominant-resource fairness down the tree of roles, then over frameworks
+//! (Ghodsi et al., NSDI'11; weights and tree as in Mesos).
+//!
+//! The order is kept, not sorted: each role has the set of its hungry frameworks and the set of the
+//! roles under it with somebody hungry, both by share. What changes marks its own place as stale;
+//! the places are brought up to date when somebody next asks who comes first. Promised and lent
+//! resources have an order each, as not everybody may have both.
 
 use crate::{
-    frameworks::Framework,
+    frameworks::{FrameworkSlot, Frameworks},
     ids::FrameworkId,
     machine::{Machine, State},
     resources::{Amounts, KINDS},
-    roles::WEIGHT_ONE,
+    roles::{MAX_DEPTH, RoleSlot, Roles, WEIGHT_ONE},
+    slots::SlotSet,
 };
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 /// A dominant share in billionths of the cluster, divided by the weight.
 pub type Share = u64;
 
 /// A whole in billionths, for a weight in thousandths.
 const WHOLE: f64 = 1e9 * 1e3;
+/// The order is worked out anew when the kinds' totals have moved so much against each other: as
+/// long as they grow together, no share passes another.
+const MAX_DRIFT: f64 = 1e-3;
+
+/// What a share is a part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Scale {
+    total: Amounts,
+    /// One over the total; 0 for kinds that the cluster lacks.
+    parts: [f64; KINDS],
+}
+
+impl Scale {
+    pub(crate) fn of(total: Amounts) -> Self {
+        let parts = total.0.map(|all| if all == 0 { 0.0 } else { 1.0 / all as f64 });
+        Self { total, parts }
+    }
+
+    #[inline]
+    fn share(&self, held: Amounts, weight_milli: u64) -> Share {
+        let parts = held.0.iter().zip(self.parts).map(|(held, part)| *held as f64 * part);
+        (parts.fold(0.0, f64::max) * WHOLE / weight_milli.max(1) as f64) as Share
+    }
+
+    /// Whether shares of `total` could stand in another order.
+    pub(crate) fn has_drifted(&self, total: Amounts) -> bool {
+        let growth = total.0.iter().zip(self.parts).zip(self.total.0).map(|((new, part), old)| {
+            match (old, *new) {
+                (0, 0) => None,
+                (0, _) | (_, 0) => Some(f64::INFINITY),
+                (_, new) => Some(new as f64 * part),
+            }
+        });
+        let (least, most) = growth
+            .flatten()
+            .fold((f64::INFINITY, 0.0_f64), |(least, most), by| (least.min(by), most.max(by)));
+        most > least * (1.0 + MAX_DRIFT) || most.is_infinite()
+    }
+}
 
 /// The largest part that `held` is of `total` in any kind, over the weight (in thousandths).
-///
-/// By floating point: a sixth of the time of dividing 128-bit numbers, and every framework's share
-/// is worked out at every offer.
 #[must_use]
 pub fn share(held: Amounts, total: Amounts, weight_milli: u64) -> Share {
-    let dominant = (0..KINDS)
-        .filter(|kind| total.0[*kind] > 0)
-        .map(|kind| held.0[kind] as f64 / total.0[kind] as f64)
-        .fold(0.0, f64::max);
-    (dominant * WHOLE / weight_milli.max(1) as f64) as Share
+    Scale::of(total).share(held, weight_milli)
+}
+
+/// What is to be brought up to date, each once.
+#[derive(Clone, Debug, Default)]
+struct Stale {
+    list: Vec<u32>,
+    listed: SlotSet,
+}
+
+impl Stale {
+    fn mark(&mut self, at: u32) {
+        if self.listed.insert(at as usize) {
+            self.list.push(at);
+        }
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        let at = self.list.pop()?;
+        self.listed.remove(at as usize);
+        Some(at)
+    }
+}
+
+/// A role's place among its siblings: those whose guarantee is not met first, then by share.
+type RoleKey = (bool, Share);
+
+/// The order for one kind of resources.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    revocable: bool,
+    scale: Scale,
+    /// By role: its hungry frameworks.
+    frameworks: Vec<BTreeSet<(Share, u32)>>,
+    /// By role, the root before them: the roles under it with somebody hungry. A role with roles
+    /// under it stands among them itself, for its own frameworks.
+    children: Vec<BTreeSet<(RoleKey, u32)>>,
+    /// By framework: where it is entered.
+    framework_keys: Vec<Option<(RoleSlot, Share)>>,
+    /// By role: as what it is entered with the one above, and its own frameworks with itself.
+    role_keys: Vec<[Option<RoleKey>; 2]>,
+    stale_frameworks: Stale,
+    stale_roles: Stale,
+    /// Those entered that take whatever there is, and those that said what they want.
+    open: SlotSet,
+    wanting: SlotSet,
+}
+
+impl Order {
+    fn new(revocable: bool) -> Self {
+        Self {
+            revocable,
+            scale: Scale::default(),
+            frameworks: Vec::new(),
+            children: vec![BTreeSet::new()],
+            framework_keys: Vec::new(),
+            role_keys: Vec::new(),
+            stale_frameworks: Stale::default(),
+            stale_roles: Stale::default(),
+            open: SlotSet::default(),
+            wanting: SlotSet::default(),
+        }
+    }
+
+    /// Whether nobody could have any, limits apart.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.wanting.is_empty()
+    }
+
+    pub(crate) const fn open(&self) -> &SlotSet {
+        &self.open
+    }
+
+    pub(crate) const fn wanting(&self) -> &SlotSet {
+        &self.wanting
+    }
+
+    /// Brings every place up to date.
+    pub(crate) fn refresh(&mut self, state: &State) {
+        let State { frameworks, roles, agents, .. } = state;
+        if self.scale.total != agents.total() && self.scale.has_drifted(agents.total()) {
+            self.scale = Scale::of(agents.total());
+            frameworks.slots().for_each(|slot| self.stale_frameworks.mark(slot.0));
+            roles.iter().for_each(|(slot, _)| self.stale_roles.mark(slot.0));
+        }
+        if self.frameworks.len() < roles.len() {
+            self.frameworks.resize_with(roles.len(), BTreeSet::new);
+            self.children.resize_with(roles.len() + 1, BTreeSet::new);
+            self.role_keys.resize(roles.len(), [None; 2]);
+        }
+        while let Some(at) = self.stale_frameworks.take() {
+            self.enter_framework(FrameworkSlot(at), frameworks);
+        }
+        while let Some(at) = self.stale_roles.take() {
+            self.enter_role(RoleSlot(at), roles);
+        }
+    }
+
+    fn enter_framework(&mut self, slot: FrameworkSlot, frameworks: &Frameworks) {
+        let is_in = self.open.contains(slot.at()) || self.wanting.contains(slot.at());
+        let framework = frameworks.at(slot).filter(|_| is_in);
+        let place = framework.map(|of| (of.role, self.scale.share(of.held, WEIGHT_ONE)));
+        if self.framework_keys.len() <= slot.at() {
+            self.framework_keys.resize(slot.at() + 1, None);
+        }
+        let old = std::mem::replace(&mut self.framework_keys[slot.at()], place);
+        if old == place {
+            return;
+        }
+        if let Some((role, share)) = old {
+            self.frameworks[role.at()].remove(&(share, slot.0));
+            if self.frameworks[role.at()].is_empty() {
+                self.stale_roles.mark(role.0);
+            }
+        }
+        if let Some((role, share)) = place {
+            if self.frameworks[role.at()].is_empty() {
+                self.stale_roles.mark(role.0);
+            }
+            self.frameworks[role.at()].insert((share, slot.0));
+        }
+    }
+
+    fn enter_role(&mut self, slot: RoleSlot, roles: &Roles) {
+        let role = roles.get(slot);
+        let hungry = !self.frameworks[slot.at()].is_empty();
+        let own =
+            (role.has_children && hungry).then(|| (true, self.scale.share(role.own, WEIGHT_ONE)));
+        let old = std::mem::replace(&mut self.role_keys[slot.at()][1], own);
+        replace(&mut self.children[slot.at() + 1], slot.0, old, own);
+        let full = !self.revocable && roles.is_full(slot);
+        let present = !full && (hungry || !self.children[slot.at() + 1].is_empty());
+        let met = self.revocable || roles.is_met(slot);
+        let key = present.then(|| (met, self.scale.share(role.held, role.weight_milli)));
+        let old = std::mem::replace(&mut self.role_keys[slot.at()][0], key);
+        let siblings = role.parent.map_or(0, |parent| parent.at() + 1);
+        replace(&mut self.children[siblings], slot.0, old, key);
+        // Whether the one above has somebody hungry may have changed.
+        if let Some(parent) = role.parent.filter(|_| old.is_some() != key.is_some()) {
+            self.stale_roles.mark(parent.0);
+        }
+    }
+
+    /// Shows all who are hungry, the most entitled first, until `look` has seen enough.
+    pub(crate) fn walk(&self, mut look: impl FnMut(FrameworkSlot) -> ControlFlow<()>) {
+        let _ = self.walk_under(0, &mut look);
+    }
+
+    fn walk_under(
+        &self,
+        at: usize,
+        look: &mut impl FnMut(FrameworkSlot) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for (_, role) in &self.children[at] {
+            let under = *role as usize + 1;
+            if under == at || self.children[under].is_empty() {
+                for (_, framework) in &self.frameworks[*role as usize] {
+                    look(FrameworkSlot(*framework))?;
+                }
+            } else {
+                self.walk_under(under, look)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// A framework's place: where two differ first, there the lesser comes first. `None`: it has none,
+    /// because it may have nothing or its role is full.
+    pub(crate) fn place(&self, slot: FrameworkSlot, roles: &Roles) -> Option<Place> {
+        let (role, share) = (*self.framework_keys.get(slot.at())?)?;
+        let mut place = [((false, 0), 0); MAX_DEPTH + 2];
+        let mut depth = 0;
+        place[depth] = ((false, share), slot.0);
+        if let Some(own) = self.role_keys[role.at()][1] {
+            depth += 1;
+            place[depth] = (own, role.0);
+        }
+        for (at, _) in roles.upwards(role) {
+            depth += 1;
+            place[depth] = (self.role_keys[at.at()][0]?, at.0);
+        }
+        place[..=depth].reverse();
+        Some(place)
+    }
+}
+
+/// From the root down: a role's key and slot at each step, the framework's last.
+pub(crate) type Place = [(RoleKey, u32); MAX_DEPTH + 2];
+
+fn replace(
+    set: &mut BTreeSet<(RoleKey, u32)>,
+    slot: u32,
+    old: Option<RoleKey>,
+    new: Option<RoleKey>,
+) {
+    if old == new {
+        return;
+    }
+    if let Some(key) = old {
+        set.remove(&(key, slot));
+    }
+    if let Some(key) = new {
+        set.insert((key, slot));
+    }
+}
+
+/// The orders for promised and for lent resources.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders([Order; 2]);
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self([Order::new(false), Order::new(true)])
+    }
+}
+
+impl Orders {
+    pub(crate) fn of(&self, revocable: bool) -> &Order {
+        &self.0[usize::from(revocable)]
+    }
+
+    pub(crate) fn of_mut(&mut self, revocable: bool) -> &mut Order {
+        &mut self.0[usize::from(revocable)]
+    }
+
+    /// What a framework and its role hold has changed.
+    pub(crate) fn holdings_changed(
+        &mut self,
+        framework: Option<FrameworkSlot>,
+        role: RoleSlot,
+        roles: &Roles,
+    ) {
+        for order in &mut self.0 {
+            if let Some(framework) = framework {
+                order.stale_frameworks.mark(framework.0);
+            }
+            roles.upwards(role).for_each(|(slot, _)| order.stale_roles.mark(slot.0));
+        }
+    }
+
+    /// A role's weight or quota has changed, or it has a role under it now.
+    pub(crate) fn role_changed(&mut self, role: RoleSlot) {
+        self.0.iter_mut().for_each(|order| order.stale_roles.mark(role.0));
+    }
 }
 
 impl State {
-    /// A framework's place in the order: its role's share, then its own, then who came first.
+    /// Who may have resources of this kind, the most entitled first, by sorting them all.
     #[must_use]
-    pub fn place(&self, id: FrameworkId) -> (Share, Share, FrameworkId) {
-        let framework = self.frameworks.get(&id);
-        framework.map_or((u64::MAX, u64::MAX, id), |framework| self.place_of(framework))
-    }
-
-    fn place_of(&self, framework: &Framework) -> (Share, Share, FrameworkId) {
-        let total = self.agents.total();
-        let role = self.roles.get(framework.role);
-        let role_share = share(role.held, total, role.weight_milli);
-        (role_share, share(framework.held, total, WEIGHT_ONE), framework.id)
+    pub(crate) fn sorted(&self, order: &Order) -> Vec<FrameworkSlot> {
+        let members = self.frameworks.slots().filter(|slot| {
+            self.frameworks.at(*slot).is_some_and(|framework| {
+                let opportunistic = self.roles.is_opportunistic(framework.role);
+                framework.is_hungry() && framework.takes(order.revocable, opportunistic)
+            })
+        });
+        let place = |slot: FrameworkSlot| {
+            let framework = self.frameworks.at(slot)?;
+            let (roles, role) = (&self.roles, self.roles.get(framework.role));
+            let mut place = vec![((false, order.scale.share(framework.held, WEIGHT_ONE)), slot.0)];
+            if role.has_children {
+                let own = order.scale.share(role.own, WEIGHT_ONE);
+                place.push(((true, own), framework.role.0));
+            }
+            for (at, role) in roles.upwards(framework.role) {
+                if !order.revocable && roles.is_full(at) {
+                    return None;
+                }
+                let met = order.revocable || roles.is_met(at);
+                place.push(((met, order.scale.share(role.held, role.weight_milli)), at.0));
+            }
+            place.reverse();
+            Some((place, slot))
+        };
+        let mut places: Vec<_> = members.filter_map(place).collect();
+        places.sort_unstable();
+        places.into_iter().map(|(_, slot)| slot).collect()
     }
 }
 
 impl Machine {
     /// The frameworks that an offer of this kind could be of use to, the most entitled first.
     #[must_use]
-    pub fn hungry_in_order(&self, revocable: bool) -> Vec<FrameworkId> {
-        let state = &self.state;
-        let hungry = self.hungry.iter().filter_map(|id| state.frameworks.get(id));
-        let takers = hungry.filter(|framework| {
-            framework.takes(revocable, state.roles.get(framework.role).opportunistic)
+    pub fn hungry_in_order(&mut self, revocable: bool) -> Vec<FrameworkId> {
+        let order = self.orders.of_mut(revocable);
+        order.refresh(&self.state);
+        let mut all = Vec::new();
+        order.walk(|slot| {
+            all.extend(self.state.frameworks.at(slot).map(|framework| framework.id));
+            ControlFlow::Continue(())
         });
-        let mut places: Vec<_> = takers.map(|framework| state.place_of(framework)).collect();
-        places.sort_unstable();
-        places.into_iter().map(|(_, _, id)| id).collect()
+        all
     }
 
-    /// Brings a framework's membership in the set of the hungry up to date.
+    /// Brings a framework's place among the hungry up to date, and what is to be looked at for it:
+    /// called whenever it may want or have something that it did not before.
     pub(crate) fn refresh_hunger(&mut self, id: FrameworkId) {
-        if self.state.frameworks.get(&id).is_some_and(|framework| framework.is_hungry()) {
-            self.hungry.insert(id);
-        } else {
-            self.hungry.remove(&id);
+        if let Some(slot) = self.state.frameworks.slot(id) {
+            self.refresh_hunger_at(slot);
+        }
+    }
+
+    pub(crate) fn refresh_hunger_at(&mut self, slot: FrameworkSlot) {
+        self.state.frameworks.refresh(slot);
+        let framework = self.state.frameworks.at(slot);
+        let hungry = framework.filter(|framework| framework.is_hungry());
+        for revocable in [false, true] {
+            let may =
+                hungry.filter(|of| of.takes(revocable, self.state.roles.is_opportunistic(of.role)));
+            let (open, wanting) = (
+                may.is_some_and(|of| of.wanted.is_none()),
+                may.is_some_and(|of| of.wanted.is_some()),
+            );
+            let order = self.orders.of_mut(revocable);
+            if open && !order.open.contains(slot.at()) {
+                self.state.agents.look_at_free(revocable);
+            }
+            if wanting && !order.wanting.contains(slot.at()) {
+                self.unplaced.insert(slot.at());
+            }
+            order.open.set(slot.at(), open);
+            order.wanting.set(slot.at(), wanting);
+            order.stale_frameworks.mark(slot.0);
+            if let Some(framework) = framework {
+                order.stale_roles.mark(framework.role.0);
+            }
+        }
+    }
+
+    /// A framework is gone: it has no place any more.
+    pub(crate) fn forget_hunger(&mut self, slot: FrameworkSlot) {
+        self.unplaced.remove(slot.at());
+        for revocable in [false, true] {
+            let order = self.orders.of_mut(revocable);
+            order.open.remove(slot.at());
+            order.wanting.remove(slot.at());
+            order.stale_frameworks.mark(slot.0);
         }
     }
 }
@@ -78,5 +415,16 @@ mod tests {
         assert_eq!(share(Amounts::of(1_000, 50_000), total, 1_000), 500_000_000);
         assert_eq!(share(Amounts::of(1_000, 50_000), total, 2_000), 250_000_000);
         assert_eq!(share(Amounts::of(1_000, 0), Amounts::ZERO, 1_000), 0);
+    }
+
+    #[test]
+    fn totals_that_grow_together_change_no_order() {
+        let scale = Scale::of(Amounts::of(4_000, 8_000));
+        assert!(!scale.has_drifted(Amounts::of(8_000, 16_000)));
+        assert!(!scale.has_drifted(Amounts::of(8_001, 16_000)));
+        assert!(scale.has_drifted(Amounts::of(8_100, 16_000)));
+        assert!(scale.has_drifted(Amounts([4_000, 8_000, 1, 0])));
+        assert!(Scale::default().has_drifted(Amounts::of(1, 1)));
+        assert!(!Scale::default().has_drifted(Amounts::ZERO));
     }
 }

@@ -2,32 +2,33 @@
 
 use crate::{
     command::FrameworkInfo,
-    filter::Filters,
     ids::{FrameworkId, OfferId, TaskHandle},
-    resources::{Amounts, Resources},
+    offer::SMALLEST,
+    resources::Amounts,
     roles::RoleSlot,
     time::Time,
+    wants::Wants,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+pub use crate::wants::{MAX_WANTED, Wanted};
 
 /// At most so many frameworks are known.
 pub const MAX_FRAMEWORKS: usize = 20_000;
-/// At most so many things may a framework want at once.
-pub const MAX_WANTED: usize = 10_000;
 /// At most so many active tasks may a framework have.
 pub const MAX_TASKS: usize = 200_000;
 
-/// Something that has no place yet.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// What it needs.
-    pub request: Resources,
-    /// The step in which it was first asked for.
-    pub since_step: u64,
-    /// When it was first asked for.
-    pub since: Time,
-    /// The outstanding offer that has room for it.
-    pub offered: Option<OfferId>,
+/// Index of a framework; valid until that is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FrameworkSlot(pub(crate) u32);
+
+impl FrameworkSlot {
+    pub(crate) const fn at(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// One framework.
@@ -48,27 +49,39 @@ pub struct Framework {
     /// It wants no offers.
     pub suppressed: bool,
     /// What it wants, by task name; `None`: it never said, so anything may be of use.
-    pub wanted: Option<BTreeMap<String, Wanted>>,
-    /// What it turned down.
-    pub filters: Filters,
-    /// Its outstanding offers.
-    pub offers: BTreeSet<OfferId>,
+    pub wanted: Option<Wants>,
+    /// How many filters it has, on all agents.
+    pub filters: usize,
+    /// Its outstanding offers, ascending.
+    pub offers: VecDeque<OfferId>,
     /// Its tasks by name, those ended but unacknowledged included.
-    pub tasks: BTreeMap<String, TaskHandle>,
+    pub tasks: BTreeMap<Arc<str>, TaskHandle>,
     /// What it holds or is offered.
     pub held: Amounts,
 }
 
 impl Framework {
+    pub(crate) fn new(id: FrameworkId, info: FrameworkInfo, role: RoleSlot, session: u64) -> Self {
+        Self {
+            id,
+            wanted: info.says_wants.then(Wants::default),
+            info,
+            role,
+            session,
+            connected: true,
+            gone_since: None,
+            suppressed: false,
+            filters: 0,
+            offers: VecDeque::new(),
+            tasks: BTreeMap::new(),
+            held: Amounts::ZERO,
+        }
+    }
+
     /// Whether some offer could be of use to it.
     #[must_use]
     pub fn is_hungry(&self) -> bool {
-        self.connected
-            && !self.suppressed
-            && self
-                .wanted
-                .as_ref()
-                .is_none_or(|wanted| wanted.values().any(|want| want.offered.is_none()))
+        self.connected && !self.suppressed && self.wanted.as_ref().is_none_or(Wants::is_waiting)
     }
 
     /// Whether it may get resources of this kind.
@@ -79,5 +92,121 @@ impl Framework {
         } else {
             !self.info.only_revocable
         }
+    }
+
+    /// The least offer that could be of use to it.
+    #[must_use]
+    pub fn least(&self) -> Amounts {
+        self.wanted.as_ref().map_or(SMALLEST, Wants::least)
+    }
+
+    pub(crate) fn offer_is_gone(&mut self, id: OfferId) {
+        if let Ok(at) = self.offers.binary_search(&id) {
+            self.offers.remove(at);
+        }
+    }
+}
+
+/// All frameworks, one slot each.
+#[derive(Clone, Debug, Default)]
+pub struct Frameworks {
+    slots: Vec<Option<Box<Framework>>>,
+    vacant: Vec<FrameworkSlot>,
+    by_id: BTreeMap<FrameworkId, FrameworkSlot>,
+    /// [`Framework::least`], by slot: what the walk over all frameworks looks at first.
+    least: Vec<Amounts>,
+}
+
+impl Frameworks {
+    /// Takes one in; `None` at [`MAX_FRAMEWORKS`].
+    pub(crate) fn insert(&mut self, framework: Framework) -> Option<FrameworkSlot> {
+        if self.by_id.len() >= MAX_FRAMEWORKS {
+            return None;
+        }
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.least.push(Amounts::ZERO);
+            FrameworkSlot(self.slots.len() as u32 - 1)
+        });
+        self.by_id.insert(framework.id, slot);
+        self.least[slot.at()] = framework.least();
+        self.slots[slot.at()] = Some(Box::new(framework));
+        Some(slot)
+    }
+
+    pub(crate) fn remove(&mut self, id: FrameworkId) -> Option<Framework> {
+        let slot = self.by_id.remove(&id)?;
+        self.vacant.push(slot);
+        self.slots[slot.at()].take().map(|framework| *framework)
+    }
+
+    /// Brings the column of least offers up to date.
+    pub(crate) fn refresh(&mut self, slot: FrameworkSlot) {
+        if let Some(framework) = &self.slots[slot.at()] {
+            self.least[slot.at()] = framework.least();
+        }
+    }
+
+    /// The least offer that could be of use to a framework.
+    #[inline]
+    pub(crate) fn least(&self, slot: FrameworkSlot) -> Amounts {
+        self.least[slot.at()]
+    }
+
+    /// The slot of a framework.
+    #[must_use]
+    pub fn slot(&self, id: FrameworkId) -> Option<FrameworkSlot> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// A framework by slot.
+    #[must_use]
+    #[inline]
+    pub fn at(&self, slot: FrameworkSlot) -> Option<&Framework> {
+        self.slots.get(slot.at())?.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, slot: FrameworkSlot) -> Option<&mut Framework> {
+        self.slots.get_mut(slot.at())?.as_deref_mut()
+    }
+
+    /// A framework by id.
+    #[must_use]
+    pub fn get(&self, id: &FrameworkId) -> Option<&Framework> {
+        self.at(*self.by_id.get(id)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &FrameworkId) -> Option<&mut Framework> {
+        let slot = *self.by_id.get(id)?;
+        self.at_mut(slot)
+    }
+
+    /// Whether there is one of that id.
+    #[must_use]
+    pub fn contains_key(&self, id: &FrameworkId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// All, in the order of their ids.
+    pub fn values(&self) -> impl Iterator<Item = &Framework> {
+        self.by_id.values().filter_map(|slot| self.at(*slot))
+    }
+
+    /// All slots that are taken, in the order of their frameworks' ids.
+    pub fn slots(&self) -> impl Iterator<Item = FrameworkSlot> + '_ {
+        self.by_id.values().copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
     }
 }

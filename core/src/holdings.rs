@@ -1,11 +1,6 @@
 //! Who holds what: the one place where the ledgers of agent, framework and role change, together.
 
-use crate::{
-    ids::{AgentId, FrameworkId},
-    machine::Machine,
-    resources::Resources,
-    roles::RoleSlot,
-};
+use crate::{frameworks::FrameworkSlot, machine::Machine, resources::Resources, roles::RoleSlot};
 
 /// As what resources are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +11,12 @@ pub enum As {
     Task,
 }
 
-/// Resources of one agent, counted for one framework and role.
+/// Resources of one agent, counted for one framework, if that is still known, and role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holding<'a> {
-    pub(crate) framework: FrameworkId,
+    pub(crate) framework: Option<FrameworkSlot>,
     pub(crate) role: RoleSlot,
-    pub(crate) agent: AgentId,
+    pub(crate) agent: usize,
     pub(crate) resources: &'a Resources,
     pub(crate) revocable: bool,
 }
@@ -31,33 +26,41 @@ impl Machine {
     pub(crate) fn hold(&mut self, holding: Holding<'_>, held_as: As) {
         let Holding { framework, role, agent, resources, revocable } = holding;
         let amounts = resources.amounts;
-        self.state.agents.update(agent, |agent| match (revocable, held_as) {
+        self.state.agents.update_at(agent, |agent| match (revocable, held_as) {
             (false, As::Offer) => agent.offered = agent.offered.plus(resources),
             (false, As::Task) => agent.held = agent.held.plus(resources),
             (true, As::Offer) => agent.lent_offered = agent.lent_offered.plus(amounts),
             (true, As::Task) => agent.lent = agent.lent.plus(amounts),
         });
-        if let Some(framework) = self.state.frameworks.get_mut(&framework) {
+        if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.plus(amounts);
         }
-        let role = self.state.roles.get_mut(role);
-        role.held = role.held.plus(amounts);
+        self.state.roles.hold(role, amounts, revocable);
+        self.orders.holdings_changed(framework, role, &self.state.roles);
     }
 
     /// Takes a holding out of all three ledgers.
     pub(crate) fn release(&mut self, holding: Holding<'_>, held_as: As) {
         let Holding { framework, role, agent, resources, revocable } = holding;
         let amounts = resources.amounts;
-        self.state.agents.update(agent, |agent| match (revocable, held_as) {
+        self.state.agents.update_at(agent, |agent| match (revocable, held_as) {
             (false, As::Offer) => agent.offered = agent.offered.minus(resources),
             (false, As::Task) => agent.held = agent.held.minus(resources),
             (true, As::Offer) => agent.lent_offered = agent.lent_offered.minus(amounts),
             (true, As::Task) => agent.lent = agent.lent.minus(amounts),
         });
-        if let Some(framework) = self.state.frameworks.get_mut(&framework) {
+        if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.minus(amounts);
         }
-        let role = self.state.roles.get_mut(role);
-        role.held = role.held.minus(amounts);
+        let let_go = self.state.roles.release(role, amounts, revocable);
+        if let_go.limit {
+            // There is room below it again.
+            self.state.agents.look_at_free(false);
+        }
+        if let_go.guarantee {
+            self.state.agents.to_look_at.add_all(&self.kept_back);
+            self.kept_back.clear();
+        }
+        self.orders.holdings_changed(framework, role, &self.state.roles);
     }
 }

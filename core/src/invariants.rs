@@ -1,12 +1,16 @@
 //! What must hold after every command; checked in debug builds, tests and simulation.
 
 use crate::{
+    frameworks::FrameworkSlot,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::Machine,
+    quota::Quota,
     resources::{Amounts, Resources},
+    roles::RoleSlot,
     time::Time,
+    wants::Wants,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 use thiserror::Error;
 
 /// What is broken.
@@ -30,9 +34,15 @@ pub enum Violation {
     /// A task is not where the tables say.
     #[error("task {0}: {1}")]
     Task(TaskHandle, &'static str),
-    /// The set of hungry frameworks is wrong about one.
-    #[error("framework {0}: hunger is not up to date")]
-    Hunger(FrameworkId),
+    /// A table that is kept up as things change differs from the same made anew.
+    #[error("{0} differs from the same worked out anew")]
+    Derived(&'static str),
+    /// An agent's filters.
+    #[error("agent {0}: its filters contradict one another, or one is over")]
+    Filters(AgentId),
+    /// An agent has something free that a framework would be offered.
+    #[error("agent {0} has something free that could be offered to framework {1}")]
+    Missed(AgentId, FrameworkId),
 }
 
 #[derive(Default)]
@@ -41,8 +51,17 @@ struct Sums {
     offered: BTreeMap<AgentId, Resources>,
     lent: BTreeMap<AgentId, Amounts>,
     lent_offered: BTreeMap<AgentId, Amounts>,
+    used: BTreeMap<AgentId, Amounts>,
     frameworks: BTreeMap<FrameworkId, Amounts>,
-    roles: BTreeMap<String, Amounts>,
+    roles: BTreeMap<RoleSlot, RoleSums>,
+}
+
+/// What a role and those under it hold, the part that is not lent, and what is its own.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct RoleSums {
+    held: Amounts,
+    promised: Amounts,
+    own: Amounts,
 }
 
 impl Machine {
@@ -55,7 +74,11 @@ impl Machine {
         self.check_tasks(&mut sums)?;
         self.check_offers(now, &mut sums)?;
         self.check_agents(&sums)?;
-        self.check_frameworks(&sums)
+        self.check_frameworks(&sums)?;
+        self.check_roles(&sums)?;
+        self.check_filters(now)?;
+        self.check_orders()?;
+        self.check_nothing_is_missed()
     }
 
     fn check_tasks(&self, sums: &mut Sums) -> Result<(), Violation> {
@@ -73,6 +96,7 @@ impl Machine {
                 continue;
             }
             let amounts = task.request.amounts;
+            add(&mut sums.used, task.agent, task.used());
             if task.revocable {
                 add(&mut sums.lent, task.agent, amounts);
             } else {
@@ -82,9 +106,18 @@ impl Machine {
             if self.state.frameworks.contains_key(&task.framework) {
                 add(&mut sums.frameworks, task.framework, amounts);
             }
-            add(&mut sums.roles, self.state.roles.get(task.role).name.clone(), amounts);
+            self.add_to_roles(sums, task.role, amounts, task.revocable);
         }
         Ok(())
+    }
+
+    fn add_to_roles(&self, sums: &mut Sums, role: RoleSlot, amounts: Amounts, revocable: bool) {
+        for (slot, _) in self.state.roles.upwards(role) {
+            let of = sums.roles.entry(slot).or_default();
+            of.held = of.held.plus(amounts);
+            of.promised = if revocable { of.promised } else { of.promised.plus(amounts) };
+            of.own = if slot == role { of.own.plus(amounts) } else { of.own };
+        }
     }
 
     fn check_offers(&self, now: Time, sums: &mut Sums) -> Result<(), Violation> {
@@ -116,13 +149,16 @@ impl Machine {
                 *offered = sum;
             }
             add(&mut sums.frameworks, offer.framework, amounts);
-            add(&mut sums.roles, self.state.roles.get(framework.role).name.clone(), amounts);
+            self.add_to_roles(sums, framework.role, amounts, offer.revocable);
         }
         Ok(())
     }
 
     fn check_agents(&self, sums: &Sums) -> Result<(), Violation> {
         let none = Resources::default();
+        if self.state.agents.sums() != self.state.agents.sums_anew() {
+            return Err(Violation::Derived("the sums over agents"));
+        }
         for agent in self.state.agents.iter() {
             let fault = |ledger| Err(Violation::AgentLedger(agent.id, ledger));
             if agent.held != *sums.held.get(&agent.id).unwrap_or(&none) {
@@ -136,6 +172,12 @@ impl Machine {
             }
             if agent.lent_offered != of(&sums.lent_offered, &agent.id) {
                 return fault("lent and offered");
+            }
+            if agent.used != of(&sums.used, &agent.id) {
+                return fault("used");
+            }
+            if !self.state.agents.columns_are_sound(agent.id) {
+                return Err(Violation::Derived("the columns of what is free"));
             }
             // Invariant 1, and 2: the right side knows nothing of what is lent.
             if !agent.offered.fits_in(&agent.total.minus(&agent.held)) {
@@ -155,16 +197,89 @@ impl Machine {
             if framework.held != of(&sums.frameworks, &framework.id) {
                 return Err(Violation::FrameworkLedger(framework.id));
             }
-            if framework.is_hungry() != self.hungry.contains(&framework.id) {
-                return Err(Violation::Hunger(framework.id));
-            }
-        }
-        for (_, role) in self.state.roles.iter() {
-            if role.held != of(&sums.roles, &role.name) {
-                return Err(Violation::RoleLedger(role.name.clone()));
+            if !framework.wanted.as_ref().is_none_or(Wants::is_sound) {
+                return Err(Violation::Derived("what waits"));
             }
         }
         Ok(())
+    }
+
+    fn check_roles(&self, sums: &Sums) -> Result<(), Violation> {
+        let roles = &self.state.roles;
+        let (mut unmet, mut with_quota) = (Amounts::ZERO, 0);
+        for (slot, role) in roles.iter() {
+            let kept = RoleSums { held: role.held, promised: role.promised, own: role.own };
+            if kept != sums.roles.get(&slot).copied().unwrap_or_default() {
+                return Err(Violation::RoleLedger(role.name.to_string()));
+            }
+            with_quota += usize::from(role.quota != Quota::default());
+            if role.parent.is_none() {
+                unmet = unmet.plus(role.quota.guarantee.minus(role.promised));
+            }
+        }
+        if (unmet, with_quota) != (roles.unmet, roles.with_quota) {
+            return Err(Violation::Derived("what guarantees lack"));
+        }
+        Ok(())
+    }
+
+    fn check_filters(&self, now: Time) -> Result<(), Violation> {
+        let mut counts = BTreeMap::<usize, usize>::new();
+        for agent in self.state.agents.iter() {
+            for revocable in [false, true] {
+                let filters = agent.filters(revocable);
+                for framework in filters.frameworks().iter() {
+                    *counts.entry(framework).or_default() += 1;
+                    let until = filters.until(FrameworkSlot(framework as u32));
+                    if until.is_none_or(|until| until <= now) {
+                        return Err(Violation::Filters(agent.id));
+                    }
+                }
+                if !filters.is_sound() {
+                    return Err(Violation::Filters(agent.id));
+                }
+            }
+        }
+        let kept = self.state.frameworks.slots().filter_map(|slot| {
+            let framework = self.state.frameworks.at(slot)?;
+            (framework.filters > 0).then_some((slot.at(), framework.filters))
+        });
+        if counts != kept.collect() {
+            return Err(Violation::Derived("the number of a framework's filters"));
+        }
+        Ok(())
+    }
+
+    /// The order that is kept equals the one sorted anew.
+    fn check_orders(&self) -> Result<(), Violation> {
+        for revocable in [false, true] {
+            let mut order = self.orders.of(revocable).clone();
+            order.refresh(&self.state);
+            let mut kept = Vec::new();
+            order.walk(|slot| {
+                kept.push(slot);
+                ControlFlow::Continue(())
+            });
+            if kept != self.state.sorted(&order) {
+                return Err(Violation::Derived("the order of frameworks"));
+            }
+            let places = kept.iter().map(|slot| order.place(*slot, &self.state.roles));
+            if !places.clone().all(|place| place.is_some()) || !places.is_sorted() {
+                return Err(Violation::Derived("a framework's place in the order"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is free and could be of use has been offered; unless a batch is still being decided.
+    fn check_nothing_is_missed(&self) -> Result<(), Violation> {
+        if !self.unplaced.is_empty() || !self.state.agents.to_look_at.is_empty() {
+            return Ok(());
+        }
+        let missed = self.missed_offer().and_then(|(agent, framework)| {
+            Some((self.state.agents.at(agent)?.id, self.state.frameworks.at(framework)?.id))
+        });
+        missed.map_or(Ok(()), |(agent, framework)| Err(Violation::Missed(agent, framework)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Machine {
     pub(crate) fn accept(
@@ -34,7 +34,6 @@ impl Machine {
                     TaskStatus::of(&launch.name, None, TaskState::Lost, Reason::InvalidOffers);
                 effects.push(Effect::Update(caller.framework, status.saying(fault.clone())));
             }
-            self.return_offers(now, &taken, Duration::ZERO, effects);
             return Ok(Reply::Done);
         }
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
@@ -59,16 +58,16 @@ impl Machine {
         }
         let agent = first.agent;
         self.refresh_hunger(caller.framework);
-        self.lending_changed(now, agent, true, effects);
+        self.lending_changed(now, agent, effects);
         Ok(Reply::Done)
     }
 
-    fn is_own(&self, caller: Caller, id: OfferId) -> bool {
+    pub(crate) fn is_own(&self, caller: Caller, id: OfferId) -> bool {
         self.state.offers.get(id).is_some_and(|offer| offer.framework == caller.framework)
     }
 
     /// Why these offers can't be used together.
-    fn offers_fault(&self, caller: Caller, ids: &[OfferId]) -> Option<String> {
+    pub(crate) fn offers_fault(&self, caller: Caller, ids: &[OfferId]) -> Option<String> {
         let Some(first) = ids.first() else { return Some("no offer was named".to_owned()) };
         let first = self.state.offers.get(*first);
         for (at, id) in ids.iter().enumerate() {
@@ -93,7 +92,7 @@ impl Machine {
 
     fn launch_fault(&self, caller: Caller, launch: &Launch, rest: &Resources) -> Option<String> {
         let framework = self.state.frameworks.get(&caller.framework)?;
-        if framework.tasks.contains_key(&launch.name) {
+        if framework.tasks.contains_key(&*launch.name) {
             return Some("the framework already has an active task of this id".to_owned());
         }
         if framework.tasks.len() >= MAX_TASKS {
@@ -109,22 +108,31 @@ impl Machine {
     fn launch(&mut self, now: Time, offer: &Offer, launch: Launch, effects: &mut Vec<Effect>) {
         let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
-        let Offer { framework, agent, revocable, .. } = *offer;
-        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };
-        owner.tasks.insert(launch.name.clone(), handle);
+        let Offer { framework, framework_slot, agent, agent_slot, revocable, .. } = *offer;
+        let Some(owner) = self.state.frameworks.at_mut(framework_slot) else { return };
+        let name: Arc<str> = launch.name.into();
+        owner.tasks.insert(Arc::clone(&name), handle);
         let (role, user, role_name) =
             (owner.role, owner.info.user.clone(), owner.info.role.clone());
-        let want = owner.wanted.as_mut().and_then(|wanted| wanted.remove(&launch.name));
+        let want = owner.wanted.as_mut().and_then(|wanted| wanted.remove(&name));
         if let Some(want) = want {
             self.state.ledger.placed(steps.saturating_sub(want.since_step));
         }
-        let resources = &launch.request;
-        self.hold(Holding { framework, role, agent, resources, revocable }, As::Task);
-        self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
+        let holding = Holding {
+            framework: Some(framework_slot),
+            role,
+            agent: agent_slot,
+            resources: &launch.request,
+            revocable,
+        };
+        self.hold(holding, As::Task);
+        if let Some(agent) = self.state.agents.at_mut(agent_slot) {
+            agent.tasks.insert(handle);
+        }
         let task = Task {
             handle,
             framework,
-            name: launch.name,
+            name,
             agent,
             role,
             request: launch.request,
@@ -146,26 +154,15 @@ impl Machine {
         caller: Caller,
         offers: &[OfferId],
         refusal: Duration,
-        effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         self.caller(caller)?;
-        let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
-        let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
-        self.return_offers(now, &taken, refusal, effects);
-        Ok(Reply::Done)
-    }
-
-    fn return_offers(
-        &mut self,
-        now: Time,
-        offers: &[Offer],
-        refusal: Duration,
-        effects: &mut Vec<Effect>,
-    ) {
-        for offer in offers {
-            self.refuse(now, offer, offer.resources.amounts, refusal);
+        for id in offers {
+            if self.is_own(caller, *id)
+                && let Some(offer) = self.withdraw(*id)
+            {
+                self.refuse(now, &offer, offer.resources.amounts, refusal);
+            }
         }
-        let agents: Vec<_> = offers.iter().map(|offer| offer.agent).collect();
-        self.offer_agents(now, &agents, effects);
+        Ok(Reply::Done)
     }
 }

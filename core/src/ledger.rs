@@ -1,6 +1,6 @@
 //! The time-step model's sums: held, used, wait.
 
-use crate::{machine::Machine, resources::Amounts};
+use crate::{agents::Sums, machine::Machine};
 
 /// Sums over all steps and workloads so far.
 ///
@@ -45,16 +45,7 @@ impl Ledger {
 impl Machine {
     /// Closes a time step: adds what was held, used and lent in it.
     pub(crate) fn account(&mut self) {
-        let (mut held, mut lent) = (Amounts::ZERO, Amounts::ZERO);
-        for agent in self.state.agents.iter() {
-            let both = agent.held.amounts.plus(agent.lent);
-            held = held.plus(both.min(agent.total.amounts.max(agent.held.amounts)));
-            lent = lent.plus(agent.lent);
-        }
-        let running = self.state.tasks.by_handle.values().filter(|task| !task.state.is_terminal());
-        let used = running
-            .map(|task| task.usage.usage.or(Amounts::ZERO))
-            .fold(Amounts::ZERO, Amounts::plus);
+        let Sums { held, lent, used, .. } = self.state.agents.sums();
         let ledger = &mut self.state.ledger;
         ledger.steps += 1;
         let ([held_cpus, held_memory, ..], [used_cpus, used_memory, ..]) =

@@ -1,28 +1,32 @@
 //! The only place where state changes: `apply(now, command, effects)`.
 
 use crate::{
-    agents::{Agent, Agents},
+    agents::Agents,
     command::Command,
     deadline::{Deadline, Deadlines},
     effect::{Effect, Record},
-    frameworks::Framework,
+    fairness::Orders,
+    frameworks::Frameworks,
     ids::{AgentId, FrameworkId, Ids},
     ledger::Ledger,
     offer::Offers,
+    offering::Outbox,
     overcommit::STALE_STEPS,
     questions::Questions,
+    resources::Amounts,
     roles::Roles,
+    slots::SlotSet,
     tasks::Tasks,
     time::Time,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 use thiserror::Error;
 
 /// How long a declined or expired offer is not made again, unless the framework says (Mesos: 5 s).
 pub const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+/// So many agents are looked at anew in each step, in turn: should an event ever have been missed,
+/// what it left lying is offered after as many steps as that takes.
+pub const LOOKED_AT_A_STEP: usize = 16;
 
 /// What the operator sets.
 #[derive(Clone, Debug)]
@@ -101,7 +105,7 @@ pub struct State {
     /// Nodes.
     pub agents: Agents,
     /// Frameworks.
-    pub frameworks: BTreeMap<FrameworkId, Framework>,
+    pub frameworks: Frameworks,
     /// Roles.
     pub roles: Roles,
     /// Tasks.
@@ -119,9 +123,17 @@ pub struct Machine {
     pub(crate) state: State,
     pub(crate) ids: Ids,
     pub(crate) deadlines: Deadlines,
-    /// The frameworks that an offer could be of use to.
-    pub(crate) hungry: BTreeSet<FrameworkId>,
+    /// Whose turn it is, for promised and for lent resources.
+    pub(crate) orders: Orders,
+    /// Frameworks with wants that no agent was looked for yet.
+    pub(crate) unplaced: SlotSet,
+    /// Agents of which guarantees kept something back, and the least that was to spare then.
+    pub(crate) kept_back: SlotSet,
+    pub(crate) kept_back_at: Amounts,
+    pub(crate) outbox: Outbox,
     pub(crate) questions: Questions,
+    /// Where the looking anew goes on in the next step.
+    next_look: usize,
 }
 
 impl Machine {
@@ -130,7 +142,7 @@ impl Machine {
     pub fn new(settings: Settings, epoch: u32) -> Self {
         let state = State {
             agents: Agents::default(),
-            frameworks: BTreeMap::new(),
+            frameworks: Frameworks::default(),
             roles: Roles::default(),
             tasks: Tasks::default(),
             offers: Offers::default(),
@@ -141,8 +153,13 @@ impl Machine {
             state,
             ids: Ids::new(epoch),
             deadlines: Deadlines::default(),
-            hungry: BTreeSet::new(),
+            orders: Orders::default(),
+            unplaced: SlotSet::default(),
+            kept_back: SlotSet::default(),
+            kept_back_at: Amounts::ZERO,
+            outbox: Outbox::default(),
             questions: Questions::default(),
+            next_look: 0,
         }
     }
 
@@ -155,14 +172,19 @@ impl Machine {
                 Record::Role(name, weight_milli, opportunistic) => {
                     self.restore_role(&name, weight_milli, opportunistic);
                 }
+                Record::Quota(name, quota) => self.restore_quota(&name, quota),
                 Record::Framework(id, info) => self.restore_framework(now, id, info),
                 Record::Agent(id, hostname) => self.restore_agent(now, id, hostname),
-                Record::FrameworkRemoved(_) | Record::AgentRemoved(_) | Record::RoleReset(_) => {}
+                Record::FrameworkRemoved(_)
+                | Record::AgentRemoved(_)
+                | Record::QuotaRemoved(_)
+                | Record::RoleReset(_) => {}
             }
         }
     }
 
-    /// Changes the state by `command` and appends what has to be done to `effects`, in order.
+    /// Changes the state by `command`, makes the offers that are possible now, and appends what has
+    /// to be done to `effects`, in order.
     ///
     /// # Errors
     /// The command was refused; beyond what was due anyway, state and effects are as before.
@@ -172,13 +194,35 @@ impl Machine {
         command: Command,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
+        let reply = self.decide(now, command, effects);
+        self.make_offers(now, effects);
+        reply
+    }
+
+    /// The same without offers: for batches, after which [`Machine::make_offers`] weighs all that
+    /// they freed and asked for together.
+    ///
+    /// # Errors
+    /// As [`Machine::apply`].
+    pub fn decide(
+        &mut self,
+        now: Time,
+        command: Command,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
         self.run_deadlines(now, effects);
         let reply = self.dispatch(now, command, effects);
-        #[cfg(debug_assertions)]
-        if let Err(violation) = self.check(now) {
+        self.assert_invariants(now);
+        reply
+    }
+
+    /// In debug builds, everywhere the core runs.
+    pub(crate) fn assert_invariants(&self, now: Time) {
+        if cfg!(debug_assertions)
+            && let Err(violation) = self.check(now)
+        {
             panic!("an invariant is broken: {violation}");
         }
-        reply
     }
 
     fn dispatch(
@@ -193,20 +237,21 @@ impl Machine {
             Command::AgentLending(id, on, why) => self.agent_lending(now, id, on, why, effects),
             Command::AgentGone(id) => self.agent_gone(now, id, effects),
             Command::Status(agent, task, status) => self.status(now, agent, task, *status, effects),
-            Command::Subscribe(id, info, session) => {
-                self.subscribe(now, id, info, session, effects)
-            }
+            Command::Subscribe(id, info, session) => self.subscribe(id, info, session, effects),
             Command::FrameworkGone(caller) => self.framework_gone(now, caller, effects),
-            Command::Teardown(id) => self.teardown(now, id, effects),
-            Command::Want(caller, wants) => self.want(now, caller, wants, effects),
+            Command::Teardown(id) => self.teardown(id, effects),
+            Command::Want(caller, wants) => self.want(now, caller, wants),
             Command::Accept(caller, offers, launches, refusal) => {
                 self.accept(now, caller, &offers, launches, refusal, effects)
             }
-            Command::Decline(caller, offers, refusal) => {
-                self.decline(now, caller, &offers, refusal, effects)
+            Command::Promote(caller, offers, promotion, refusal) => {
+                self.promote(now, caller, &offers, promotion, refusal, effects)
             }
-            Command::Revive(caller) => self.revive(now, caller, effects),
-            Command::Suppress(caller) => self.suppress(now, caller, effects),
+            Command::Decline(caller, offers, refusal) => {
+                self.decline(now, caller, &offers, refusal)
+            }
+            Command::Revive(caller) => self.revive(caller),
+            Command::Suppress(caller) => self.suppress(caller, effects),
             Command::Kill(caller, name, grace) => self.kill(caller, &name, grace, effects),
             Command::Acknowledge(caller, name, uuid) => {
                 self.acknowledge(caller, &name, uuid, effects)
@@ -214,9 +259,10 @@ impl Machine {
             Command::Reconcile(caller, names) => self.reconcile(caller, names, effects),
             Command::OperatorKill(task, grace) => self.operator_kill(task, grace, effects),
             Command::SetRole(name, weight, opportunistic) => {
-                self.set_role(now, &name, weight, opportunistic, effects)
+                self.set_role(&name, weight, opportunistic, effects)
             }
-            Command::ResetRole(name) => self.reset_role(now, &name, effects),
+            Command::ResetRole(name) => self.reset_role(&name, effects),
+            Command::SetQuota(name, quota) => self.set_quota(&name, quota, effects),
             Command::Step => self.step(now, effects),
             Command::Wake => Ok(Reply::Done),
         }
@@ -224,47 +270,31 @@ impl Machine {
 
     fn run_deadlines(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.expire_offers(now, effects);
-        let mut unfiltered = Vec::new();
         while let Some(due) = self.deadlines.pop_due(now) {
             match due {
-                Deadline::Filter(framework, agent, revocable) => {
-                    let of = self.state.frameworks.get_mut(&framework);
-                    if of.is_some_and(|of| of.filters.expire(agent, revocable, now)) {
-                        unfiltered.push(agent);
-                    }
-                }
+                Deadline::Filters(agent, revocable) => self.filters_due(now, agent, revocable),
                 Deadline::Framework(id) => self.framework_overdue(now, id, effects),
                 Deadline::Agent(id) => self.agent_overdue(now, id, effects),
             }
         }
-        self.offer_agents(now, &unfiltered, effects);
     }
 
-    fn teardown(
-        &mut self,
-        now: Time,
-        id: FrameworkId,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, Refusal> {
+    fn teardown(&mut self, id: FrameworkId, effects: &mut Vec<Effect>) -> Result<Reply, Refusal> {
         if !self.state.frameworks.contains_key(&id) {
             return Err(Refusal::UnknownFramework(id));
         }
-        self.end_framework(now, id, "it was torn down", effects);
+        self.end_framework(id, "it was torn down", effects);
         Ok(Reply::Done)
     }
 
     fn step(&mut self, now: Time, effects: &mut Vec<Effect>) -> Result<Reply, Refusal> {
         self.account();
-        let step = self.settings.step;
-        let stale = |agent: &Agent| {
-            let late = agent.reported.is_some_and(|at| now.since(at) > step * STALE_STEPS);
-            late && !agent.lendable.is_zero()
-        };
-        let late: Vec<_> =
-            self.state.agents.iter().filter(|agent| stale(agent)).map(|agent| agent.id).collect();
-        for agent in late {
-            self.lending_changed(now, agent, false, effects);
+        let fresh = u64::try_from((self.settings.step * STALE_STEPS).as_nanos());
+        let oldest = now.as_nanos().saturating_sub(fresh.unwrap_or(u64::MAX));
+        for agent in self.state.agents.lending_on_old_reports(Time::from_nanos(oldest)) {
+            self.lending_changed(now, agent, effects);
         }
+        self.next_look = self.state.agents.look_at_some(self.next_look, LOOKED_AT_A_STEP);
         Ok(Reply::Done)
     }
 

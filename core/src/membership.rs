@@ -1,17 +1,19 @@
 //! Agents come, report, go silent and are given up.
 
 use crate::{
-    agents::{Agent, MAX_AGENTS},
+    agents::{Agent, MAX_AGENTS, Node},
     command::{AgentHello, AgentReport, HeldTask, TaskUsage},
     deadline::Deadline,
     effect::{Effect, Record},
+    frameworks::FrameworkSlot,
     holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    resources::Amounts,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 impl Machine {
     pub(crate) fn agent_hello(
@@ -39,7 +41,8 @@ impl Machine {
         }
         self.seen(id, effects);
         self.refresh_lending(now, id);
-        self.offer_agents(now, &[id], effects);
+        // What it is may have changed even if no more of it is free.
+        self.state.agents.look_at(id);
         Ok(Reply::Agent(id))
     }
 
@@ -50,10 +53,10 @@ impl Machine {
     ) -> Result<AgentId, Refusal> {
         let id = AgentId::from_number(self.ids.give());
         let agent = Agent {
-            attributes: hello.attributes.clone(),
+            node: Arc::new(node(hello)),
             total: hello.total.clone(),
             connected: true,
-            ..Agent::unseen(id, hello.hostname.clone())
+            ..Agent::unseen(id, String::new())
         };
         self.state.agents.insert(agent).ok_or(Refusal::Bound {
             what: "agents",
@@ -79,8 +82,7 @@ impl Machine {
         self.state.agents.update(id, |agent| {
             agent.connected = true;
             agent.gone_since = None;
-            agent.hostname.clone_from(&hello.hostname);
-            agent.attributes.clone_from(&hello.attributes);
+            agent.node = Arc::new(node(hello));
             agent.total = hello.total.clone();
             agent.report = AgentReport::default();
             agent.reported = None;
@@ -104,12 +106,17 @@ impl Machine {
                     effects.push(Effect::Kill(id, held.handle, None, Reason::KilledByFramework));
                 } else {
                     task.state = held.state;
+                    // Its promotion was lost with the stream.
+                    if held.revocable && !task.revocable {
+                        let request = task.request.clone();
+                        effects.push(Effect::Promote(id, held.handle, request));
+                    }
                 }
             }
             return;
         }
         let framework = self.state.frameworks.get(&held.framework);
-        let free_name = framework.is_some_and(|f| !f.tasks.contains_key(&held.name));
+        let free_name = framework.is_some_and(|f| !f.tasks.contains_key(&*held.name));
         match framework {
             Some(_) if agent_was_known && free_name => self.adopt(now, id, held),
             _ if held.state.is_terminal() => {}
@@ -120,13 +127,15 @@ impl Machine {
 
     fn adopt(&mut self, now: Time, agent: AgentId, held: &HeldTask) {
         let HeldTask { handle, framework, revocable, .. } = *held;
-        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };
-        owner.tasks.insert(held.name.clone(), handle);
+        let slot = self.state.frameworks.slot(framework);
+        let Some(owner) = slot.and_then(|slot| self.state.frameworks.at_mut(slot)) else { return };
+        let name: Arc<str> = held.name.as_str().into();
+        owner.tasks.insert(Arc::clone(&name), handle);
         let role = owner.role;
         let task = Task {
             handle,
             framework,
-            name: held.name.clone(),
+            name,
             agent,
             role,
             request: held.request.clone(),
@@ -137,8 +146,7 @@ impl Machine {
             unacknowledged: None,
         };
         if !held.state.is_terminal() {
-            let resources = &task.request;
-            self.hold(Holding { framework, role, agent, resources, revocable }, As::Task);
+            self.hold_for_task(&task);
         }
         self.state.tasks.by_handle.insert(handle, task);
         self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
@@ -160,6 +168,23 @@ impl Machine {
         }
     }
 
+    pub(crate) fn hold_for_task(&mut self, task: &Task) {
+        let Some(holding) = self.holding_of(task) else { return };
+        self.hold(holding, As::Task);
+    }
+
+    pub(crate) fn release_of_task(&mut self, task: &Task) {
+        let Some(holding) = self.holding_of(task) else { return };
+        self.release(holding, As::Task);
+    }
+
+    fn holding_of<'a>(&self, task: &'a Task) -> Option<Holding<'a>> {
+        let (framework, agent) =
+            (self.state.frameworks.slot(task.framework), self.state.agents.slot(task.agent)?);
+        let Task { role, revocable, ref request, .. } = *task;
+        Some(Holding { framework, role, agent, resources: request, revocable })
+    }
+
     pub(crate) fn agent_report(
         &mut self,
         now: Time,
@@ -168,29 +193,31 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         let agent = self.state.agents.get(id).ok_or(Refusal::UnknownAgent(id))?;
-        let took_work = agent.takes_work();
-        let own: BTreeSet<_> = agent.tasks.clone();
-        for handle in &own {
-            if let Some(task) = self.state.tasks.by_handle.get_mut(handle) {
+        let tasks = &mut self.state.tasks.by_handle;
+        for handle in &agent.tasks {
+            if let Some(task) = tasks.get_mut(handle) {
                 task.usage = TaskUsage::default();
             }
         }
+        let mut used = Amounts::ZERO;
         for (handle, usage) in std::mem::take(&mut report.tasks) {
-            if let Some(task) =
-                self.state.tasks.by_handle.get_mut(&handle).filter(|_| own.contains(&handle))
-            {
+            if let Some(task) = tasks.get_mut(&handle).filter(|task| task.agent == id) {
+                if !task.state.is_terminal() {
+                    used = used.minus(task.used()).plus(usage.usage.or(Amounts::ZERO));
+                }
                 task.usage = usage;
             }
         }
         let takes_work = self.state.agents.update(id, |agent| {
             agent.report = report;
             agent.reported = Some(now);
+            agent.used = used;
             agent.takes_work()
         });
         if takes_work == Some(false) {
             self.rescind_all(id, "the agent takes no new work", effects);
         }
-        self.lending_changed(now, id, takes_work == Some(true) && !took_work, effects);
+        self.lending_changed(now, id, effects);
         Ok(Reply::Done)
     }
 
@@ -209,26 +236,16 @@ impl Machine {
                 agent.report.lending_reason = reason;
             })
             .ok_or(Refusal::UnknownAgent(id))?;
-        self.lending_changed(now, id, false, effects);
+        self.lending_changed(now, id, effects);
         Ok(Reply::Done)
     }
 
-    /// Brings an agent's lending up to date: takes offers back that stand on nothing now, and makes
-    /// new ones when there is more (or when `offer_anyway`).
-    pub(crate) fn lending_changed(
-        &mut self,
-        now: Time,
-        id: AgentId,
-        offer_anyway: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        let more = self.refresh_lending(now, id);
+    /// Brings an agent's lending up to date: takes offers back that stand on nothing now.
+    pub(crate) fn lending_changed(&mut self, now: Time, id: AgentId, effects: &mut Vec<Effect>) {
+        self.refresh_lending(now, id);
         let Some(agent) = self.state.agents.get(id) else { return };
         let overdrawn = self.overdrawn_offers(agent);
         self.rescind(&overdrawn, "the owner of these resources needs them", effects);
-        if more || offer_anyway {
-            self.offer_agents(now, &[id], effects);
-        }
     }
 
     fn rescind_all(&mut self, id: AgentId, why: &str, effects: &mut Vec<Effect>) {
@@ -263,7 +280,7 @@ impl Machine {
         if agent.connected || !overdue {
             return;
         }
-        let why = format!("agent {id} on {} has not answered for too long", agent.hostname);
+        let why = format!("agent {id} on {} has not answered for too long", agent.node.hostname);
         let tasks: Vec<_> = agent.tasks.iter().copied().collect();
         let mut told = BTreeSet::new();
         for handle in tasks {
@@ -273,12 +290,25 @@ impl Machine {
             self.lose(now, handle, Reason::AgentLost, &why, effects);
         }
         effects.extend(told.into_iter().map(|fw| Effect::AgentLost(fw, id, why.clone())));
-        self.state.agents.remove(id);
-        for framework in self.state.frameworks.values_mut() {
-            framework.filters.forget_agent(id);
-        }
+        self.remove_agent(id);
         effects.push(Effect::Persist(Record::AgentRemoved(id)));
         self.seen(id, effects);
+    }
+
+    fn remove_agent(&mut self, id: AgentId) {
+        let Some(agent) = self.state.agents.remove(id) else { return };
+        for revocable in [false, true] {
+            let filters = agent.filters(revocable);
+            for framework in filters.frameworks().iter() {
+                let slot = FrameworkSlot(framework as u32);
+                if let Some(framework) = self.state.frameworks.at_mut(slot) {
+                    framework.filters -= 1;
+                }
+            }
+            if let Some(wake) = filters.wake() {
+                self.deadlines.remove(wake, Deadline::Filters(id, revocable));
+            }
+        }
     }
 
     /// Ends a task that nobody can tell the end of.
@@ -295,4 +325,8 @@ impl Machine {
             TaskStatus::of(&task.name, Some(task.agent), TaskState::Lost, reason).saying(why);
         self.settle(now, handle, &status, effects);
     }
+}
+
+fn node(hello: &AgentHello) -> Node {
+    Node { hostname: hello.hostname.clone(), attributes: hello.attributes.clone() }
 }

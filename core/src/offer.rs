@@ -1,21 +1,18 @@
-//! Offers: one agent, one framework, one kind of resources, for a bounded time.
+//! Offers: one agent, one framework, one kind of resources, for a bounded time; how they end.
+//! Making them is in [`crate::offering`].
 
 use crate::{
     deadline::Deadline,
-    effect::{Effect, OfferMade},
+    effect::Effect,
     filter::MAX_REFUSAL,
-    fit,
-    frameworks::Wanted,
+    frameworks::FrameworkSlot,
     holdings::{As, Holding},
     ids::{AgentId, FrameworkId, OfferId},
     machine::{DEFAULT_REFUSAL, Machine},
     resources::{Amounts, Resources},
     time::Time,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// An outstanding offer.
 #[derive(Clone, Debug)]
@@ -24,8 +21,10 @@ pub struct Offer {
     pub id: OfferId,
     /// To whom.
     pub framework: FrameworkId,
+    pub(crate) framework_slot: FrameworkSlot,
     /// Of whom.
     pub agent: AgentId,
+    pub(crate) agent_slot: usize,
     /// What.
     pub resources: Resources,
     /// Whether it is lent.
@@ -33,55 +32,49 @@ pub struct Offer {
     /// When it ends by itself.
     pub expires: Time,
     /// The names of what it has room for, where the framework said what it wants.
-    pub wants: Vec<String>,
+    pub wants: Vec<Arc<str>>,
 }
 
-/// All outstanding offers, also by when they end.
+/// All outstanding offers. Each stands equally long, so the oldest is the next to end.
 #[derive(Clone, Debug, Default)]
-pub struct Offers {
-    by_id: BTreeMap<OfferId, Offer>,
-    by_expiry: BTreeSet<(Time, OfferId)>,
-}
+pub struct Offers(BTreeMap<OfferId, Offer>);
 
 impl Offers {
     pub(crate) fn insert(&mut self, offer: Offer) {
-        self.by_expiry.insert((offer.expires, offer.id));
-        self.by_id.insert(offer.id, offer);
+        self.0.insert(offer.id, offer);
     }
 
     pub(crate) fn remove(&mut self, id: OfferId) -> Option<Offer> {
-        let offer = self.by_id.remove(&id)?;
-        self.by_expiry.remove(&(offer.expires, id));
-        Some(offer)
+        self.0.remove(&id)
     }
 
     /// An offer that still stands.
     #[must_use]
     pub fn get(&self, id: OfferId) -> Option<&Offer> {
-        self.by_id.get(&id)
+        self.0.get(&id)
     }
 
     /// All that stand.
     pub fn iter(&self) -> impl Iterator<Item = &Offer> {
-        self.by_id.values()
+        self.0.values()
     }
 
     /// How many stand.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.0.len()
     }
 
     /// Whether none stands.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.0.is_empty()
     }
 
     /// The next to end, and when.
     #[must_use]
     pub fn next_expiry(&self) -> Option<(Time, OfferId)> {
-        self.by_expiry.first().copied()
+        self.0.first_key_value().map(|(id, offer)| (offer.expires, *id))
     }
 }
 
@@ -92,200 +85,27 @@ pub const SMALLEST: Amounts = Amounts::of(10, 32_000);
 pub const MAX_WANTS_AN_OFFER: usize = 1_000;
 
 impl Machine {
-    /// Offers what these agents have free, to whoever is most entitled and could use it.
-    pub(crate) fn offer_agents(
-        &mut self,
-        now: Time,
-        agents: &[AgentId],
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut made = BTreeMap::new();
-        for agent in agents {
-            for revocable in [false, true] {
-                if self.hungry.is_empty() || !self.has_free(*agent, revocable) {
-                    continue;
-                }
-                for framework in self.hungry_in_order(revocable) {
-                    if !self.has_free(*agent, revocable) {
-                        break;
-                    }
-                    self.offer(now, framework, *agent, revocable, &mut made);
-                }
-            }
-        }
-        send(made, effects);
-    }
-
-    /// Offers to these frameworks what is free anywhere: promised resources first, then lent ones.
-    pub(crate) fn offer_frameworks(
-        &mut self,
-        now: Time,
-        frameworks: &[FrameworkId],
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut order: Vec<_> = frameworks
-            .iter()
-            .filter(|id| self.hungry.contains(id))
-            .map(|id| self.state.place(*id))
-            .collect();
-        order.sort_unstable();
-        let mut made = BTreeMap::new();
-        for (_, _, framework) in order {
-            for revocable in [false, true] {
-                match self.state.frameworks.get(&framework) {
-                    Some(wants) if wants.wanted.is_some() => {
-                        self.offer_wanted(now, framework, revocable, &mut made);
-                    }
-                    _ => self.offer_everywhere(now, framework, revocable, &mut made),
-                }
-            }
-        }
-        send(made, effects);
-    }
-
-    fn offer_everywhere(
-        &mut self,
-        now: Time,
-        framework: FrameworkId,
-        revocable: bool,
-        made: &mut BTreeMap<FrameworkId, Vec<OfferMade>>,
-    ) {
-        let agents: Vec<_> = self.state.agents.iter().map(|agent| agent.id).collect();
-        for agent in agents {
-            self.offer(now, framework, agent, revocable, made);
-        }
-    }
-
-    /// Finds the best agent for each thing the framework wants and has no offer for yet.
-    fn offer_wanted(
-        &mut self,
-        now: Time,
-        id: FrameworkId,
-        revocable: bool,
-        made: &mut BTreeMap<FrameworkId, Vec<OfferMade>>,
-    ) {
-        let mut too_large: Option<Amounts> = None;
-        for _ in 0..MAX_WANTS_AN_OFFER {
-            let Some(framework) = self.state.frameworks.get(&id) else { return };
-            let Some(wanted) = &framework.wanted else { return };
-            let next = wanted.values().find(|want| {
-                want.offered.is_none()
-                    && too_large.is_none_or(|large| !large.fits_in(want.request.amounts))
-            });
-            let Some(request) = next.map(|want| want.request.amounts) else { return };
-            let agents = &self.state.agents;
-            let slot = fit::best(agents.column(revocable), request, agents.total(), |slot| {
-                agents.at(slot).is_some_and(|agent| {
-                    !framework.filters.hides(agent.id, revocable, request, now)
-                })
-            });
-            let agent = slot.and_then(|slot| agents.at(slot)).map(|agent| agent.id);
-            if !agent.is_some_and(|agent| self.offer(now, id, agent, revocable, made)) {
-                too_large = Some(request);
-            }
-        }
-    }
-
-    fn has_free(&self, agent: AgentId, revocable: bool) -> bool {
-        let free = self.state.agents.slot(agent).map(|at| self.state.agents.column(revocable)[at]);
-        free.is_some_and(|free| free.cpus_milli() > 0 || free.memory_milli_mib() > 0)
-    }
-
-    /// Offers one agent's free resources of one kind to one framework, if it may have them and
-    /// could use them; says whether it did.
-    fn offer(
-        &mut self,
-        now: Time,
-        framework: FrameworkId,
-        agent: AgentId,
-        revocable: bool,
-        made: &mut BTreeMap<FrameworkId, Vec<OfferMade>>,
-    ) -> bool {
-        let Some((resources, wants)) = self.useful(now, framework, agent, revocable) else {
-            return false;
-        };
-        let id = OfferId::from_number(self.ids.give());
-        let (Some(to), Some(of)) =
-            (self.state.frameworks.get_mut(&framework), self.state.agents.get(agent))
-        else {
-            return false;
-        };
-        to.offers.insert(id);
-        for name in &wants {
-            if let Some(want) = to.wanted.as_mut().and_then(|wanted| wanted.get_mut(name)) {
-                want.offered = Some(id);
-            }
-        }
-        let role = to.role;
-        made.entry(framework).or_default().push(OfferMade {
-            offer: id,
-            agent,
-            hostname: of.hostname.clone(),
-            attributes: of.attributes.clone(),
-            role: to.info.role.clone(),
-            resources: resources.clone(),
-            revocable: revocable && (to.info.accepts_revocable || to.info.only_revocable),
-            expires_in: self.settings.offer_timeout,
-        });
-        self.hold(Holding { framework, role, agent, resources: &resources, revocable }, As::Offer);
-        self.state.agents.update(agent, |agent| agent.offers.insert(id));
-        let expires = now + self.settings.offer_timeout;
-        self.state.offers.insert(Offer {
-            id,
-            framework,
-            agent,
-            resources,
-            revocable,
-            expires,
-            wants,
-        });
-        self.refresh_hunger(framework);
-        true
-    }
-
-    /// What of an agent's free resources to offer a framework, and for which of its wants.
-    fn useful(
-        &self,
-        now: Time,
-        framework: FrameworkId,
-        agent: AgentId,
-        revocable: bool,
-    ) -> Option<(Resources, Vec<String>)> {
-        if !self.has_free(agent, revocable) {
-            return None;
-        }
-        let framework = self.state.frameworks.get(&framework)?;
-        let of = self.state.agents.get(agent)?;
-        let opportunistic = self.state.roles.get(framework.role).opportunistic;
-        if !framework.takes(revocable, opportunistic) || !framework.is_hungry() {
-            return None;
-        }
-        let free = if revocable { of.free_revocable().into() } else { of.free() };
-        let (resources, wants) = match &framework.wanted {
-            None if SMALLEST.fits_in(free.amounts) => (free, Vec::new()),
-            None => return None,
-            Some(wanted) => pack(&free, wanted),
-        };
-        let hidden = framework.filters.hides(agent, revocable, resources.amounts, now);
-        (!resources.is_empty() && !hidden).then_some((resources, wants))
-    }
-
     /// Takes an offer out of all tables; its wants have none any more.
     pub(crate) fn withdraw(&mut self, id: OfferId) -> Option<Offer> {
         let offer = self.state.offers.remove(id)?;
-        self.state.agents.update(offer.agent, |agent| agent.offers.remove(&id));
-        if let Some(framework) = self.state.frameworks.get_mut(&offer.framework) {
-            framework.offers.remove(&id);
-            for name in &offer.wants {
-                let want = framework.wanted.as_mut().and_then(|wanted| wanted.get_mut(name));
-                if let Some(want) = want.filter(|want| want.offered == Some(id)) {
-                    want.offered = None;
-                }
-            }
+        let (slot, agent, revocable) = (offer.framework_slot, offer.agent_slot, offer.revocable);
+        if let Some(of) = self.state.agents.at_mut(agent) {
+            of.offer_is_gone(id);
+        }
+        if let Some(framework) = self.state.frameworks.at_mut(slot) {
+            framework.offer_is_gone(id);
             let role = framework.role;
-            let Offer { framework, agent, ref resources, revocable, .. } = offer;
+            let mut waits = false;
+            if let Some(wanted) = &mut framework.wanted {
+                offer.wants.iter().for_each(|name| waits |= wanted.withdraw(name, id));
+            }
+            let resources = &offer.resources;
+            let framework = Some(slot);
             self.release(Holding { framework, role, agent, resources, revocable }, As::Offer);
-            self.refresh_hunger(framework);
+            if waits {
+                self.unplaced.insert(slot.at());
+                self.refresh_hunger_at(slot);
+            }
         }
         Some(offer)
     }
@@ -301,16 +121,13 @@ impl Machine {
 
     /// Ends offers whose time is over; their frameworks are not offered the same for a while.
     pub(crate) fn expire_offers(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let mut freed = Vec::new();
         while let Some((when, id)) = self.state.offers.next_expiry()
             && when <= now
         {
             let Some(offer) = self.withdraw(id) else { break };
             self.refuse(now, &offer, offer.resources.amounts, DEFAULT_REFUSAL);
             effects.push(Effect::Rescind(offer.framework, id, "the offer has expired".to_owned()));
-            freed.push(offer.agent);
         }
-        self.offer_agents(now, &freed, effects);
     }
 
     /// Hides offers of this agent and kind, up to `declined`, from the framework for `refusal`.
@@ -325,30 +142,44 @@ impl Machine {
             return;
         }
         let until = now + refusal.min(MAX_REFUSAL);
-        if let Some(framework) = self.state.frameworks.get_mut(&offer.framework) {
-            framework.filters.add(offer.agent, offer.revocable, declined, until);
-            let what = Deadline::Filter(offer.framework, offer.agent, offer.revocable);
+        let Offer { framework_slot: slot, agent, agent_slot, revocable, .. } = *offer;
+        let (Some(framework), Some(filters)) = (
+            self.state.frameworks.at_mut(slot),
+            self.state.agents.filters_mut(agent_slot, revocable),
+        ) else {
+            return;
+        };
+        framework.filters += usize::from(filters.add(slot, declined, until));
+        if let Some(later) = filters.wake_at(until) {
+            let what = Deadline::Filters(agent, revocable);
+            later.into_iter().for_each(|later| self.deadlines.remove(later, what));
             self.deadlines.add(until, what);
         }
     }
-}
 
-/// As many wanted things as fit into `free` together, and their sum.
-fn pack(free: &Resources, wanted: &BTreeMap<String, Wanted>) -> (Resources, Vec<String>) {
-    let (mut sum, mut names) = (Resources::default(), Vec::new());
-    for (name, want) in wanted.iter().filter(|(_, want)| want.offered.is_none()) {
-        let Some(more) = sum.checked_plus(&want.request) else { continue };
-        if more.fits_in(free) {
-            sum = more;
-            names.push(name.clone());
-            if names.len() == MAX_WANTS_AN_OFFER {
-                break;
+    /// Ends the filters on an agent's offers whose time has come.
+    pub(crate) fn filters_due(&mut self, now: Time, agent: AgentId, revocable: bool) {
+        let Some(slot) = self.state.agents.slot(agent) else { return };
+        let Some(filters) = self.state.agents.filters_mut(slot, revocable) else { return };
+        let mut over = Vec::new();
+        if let Some(next) = filters.expire(now, |framework| over.push(framework)) {
+            self.deadlines.add(next, Deadline::Filters(agent, revocable));
+        }
+        for framework in &over {
+            if let Some(framework) = self.state.frameworks.at_mut(*framework) {
+                framework.filters -= 1;
             }
         }
+        if !over.is_empty() {
+            self.state.agents.to_look_at.insert(slot);
+        }
     }
-    (sum, names)
-}
 
-fn send(made: BTreeMap<FrameworkId, Vec<OfferMade>>, effects: &mut Vec<Effect>) {
-    effects.extend(made.into_iter().map(|(framework, offers)| Effect::Offers(framework, offers)));
+    /// Ends all filters of a framework.
+    pub(crate) fn clear_filters(&mut self, slot: FrameworkSlot) {
+        let Some(framework) = self.state.frameworks.at_mut(slot) else { return };
+        if std::mem::take(&mut framework.filters) > 0 {
+            self.state.agents.clear_filters(slot);
+        }
+    }
 }

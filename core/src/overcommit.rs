@@ -44,10 +44,9 @@ pub fn lendable(total: Amounts, forecast: Amounts, system: Usage, settings: &Set
 }
 
 impl Machine {
-    /// Works out anew what an agent may lend; says whether there is now more to lend than before.
-    pub(crate) fn refresh_lending(&mut self, now: Time, id: AgentId) -> bool {
-        let Some(agent) = self.state.agents.get(id) else { return false };
-        let before = agent.free_revocable();
+    /// Works out anew what an agent may lend.
+    pub(crate) fn refresh_lending(&mut self, now: Time, id: AgentId) {
+        let Some(agent) = self.state.agents.get(id) else { return };
         let guaranteed = agent.tasks.iter().filter_map(|handle| {
             let task = self.state.tasks.by_handle.get(handle)?;
             (!task.revocable && !task.state.is_terminal())
@@ -63,9 +62,7 @@ impl Machine {
         self.state.agents.update(id, |agent| {
             agent.lendable = may;
             agent.forecast = agent.reported.map(|_| forecast);
-            let after = agent.free_revocable();
-            after.0.iter().zip(before.0).any(|(new, old)| *new > old)
-        }) == Some(true)
+        });
     }
 
     /// Offers of lent resources that there is no room for any more, newest first.

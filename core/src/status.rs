@@ -3,7 +3,6 @@
 use crate::{
     command::Caller,
     effect::Effect,
-    holdings::{As, Holding},
     ids::{AgentId, FrameworkId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     questions::Question,
@@ -28,7 +27,7 @@ impl Machine {
             effects.extend(status.uuid.map(|uuid| Effect::Acknowledge(agent, handle, uuid)));
             return Ok(Reply::Done);
         };
-        status.name.clone_from(&task.name);
+        status.name = task.name.as_ref().to_owned();
         status.agent = Some(agent);
         self.settle(now, handle, &status, effects);
         Ok(Reply::Done)
@@ -44,8 +43,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
-        let (framework, agent, role, revocable) =
-            (task.framework, task.agent, task.role, task.revocable);
+        let (framework, agent) = (task.framework, task.agent);
         let ends = status.state.is_terminal() && !task.state.is_terminal();
         // Also of a task that had ended before this allocator knew it.
         let end_is_news = status.state.is_terminal()
@@ -55,11 +53,14 @@ impl Machine {
             task.state = status.state;
         }
         task.unacknowledged = status.uuid.map(|_| status.clone());
-        if ends {
+        let ended = ends.then(|| {
+            let used = task.used();
             task.usage = Default::default();
-            let resources = task.request.clone();
-            let holding = Holding { framework, role, agent, resources: &resources, revocable };
-            self.release(holding, As::Task);
+            (task.clone(), used)
+        });
+        if let Some((task, used)) = &ended {
+            self.state.agents.update(agent, |agent| agent.used = agent.used.minus(*used));
+            self.release_of_task(task);
         }
         let owner = self.state.frameworks.get(&framework);
         let owner_name = owner.map(|owner| owner.info.name.clone());
@@ -75,7 +76,7 @@ impl Machine {
             self.forget(handle);
         }
         if ends {
-            self.lending_changed(now, agent, true, effects);
+            self.lending_changed(now, agent, effects);
         }
     }
 
@@ -172,7 +173,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         let framework = self.caller(caller)?;
-        let all = || framework.tasks.keys().cloned().collect();
+        let all = || framework.tasks.keys().map(|name| name.as_ref().to_owned()).collect();
         let names = if names.is_empty() { all() } else { names };
         for name in names {
             let status = self.reconciled(caller.framework, &name);

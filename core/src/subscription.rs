@@ -4,18 +4,14 @@ use crate::{
     command::{Caller, FrameworkInfo, Want},
     deadline::Deadline,
     effect::{Effect, Record},
-    frameworks::{Framework, MAX_FRAMEWORKS, MAX_WANTED, Wanted},
+    frameworks::{Framework, FrameworkSlot, MAX_FRAMEWORKS, MAX_WANTED, Wanted},
     ids::{FrameworkId, TaskHandle},
     machine::{Machine, Refusal, Reply},
-    resources::Amounts,
-    roles::{MAX_ROLES, RoleSlot, is_role_name},
+    roles::{MAX_DEPTH, MAX_ROLES, RoleSlot, is_role_name},
     tasks::{Reason, TaskState},
     time::Time,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// After a restart of the allocator a framework has at least so long to come back.
 pub(crate) const RESTORED_TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,7 +19,6 @@ pub(crate) const RESTORED_TIMEOUT: Duration = Duration::from_secs(60);
 impl Machine {
     pub(crate) fn subscribe(
         &mut self,
-        now: Time,
         id: Option<FrameworkId>,
         info: FrameworkInfo,
         session: u64,
@@ -50,7 +45,6 @@ impl Machine {
         effects.push(Effect::Subscribed(id, session));
         self.repeat_unacknowledged(id, effects);
         self.refresh_hunger(id);
-        self.offer_frameworks(now, &[id], effects);
         Ok(Reply::Framework(id))
     }
 
@@ -70,7 +64,8 @@ impl Machine {
     fn role_of(&mut self, info: &FrameworkInfo) -> Result<RoleSlot, Refusal> {
         if !is_role_name(&info.role) {
             return Err(Refusal::Invalid(format!(
-                "role {:?}: a role is 1 to 255 bytes, no white space, no slash, no leading dash",
+                "role {:?}: a role is up to {MAX_DEPTH} names between slashes, none empty or with \
+                 white space or a leading dash, at most 255 bytes in all",
                 info.role
             )));
         }
@@ -85,25 +80,10 @@ impl Machine {
         role: RoleSlot,
         session: u64,
     ) -> Result<(), Refusal> {
-        if self.state.frameworks.len() >= MAX_FRAMEWORKS {
-            let hint = "end some (`headroom teardown`)";
-            return Err(Refusal::Bound { what: "frameworks", bound: MAX_FRAMEWORKS, hint });
-        }
-        let framework = Framework {
-            id,
-            wanted: info.says_wants.then(BTreeMap::new),
-            info,
-            role,
-            session,
-            connected: true,
-            gone_since: None,
-            suppressed: false,
-            filters: Default::default(),
-            offers: BTreeSet::new(),
-            tasks: BTreeMap::new(),
-            held: Amounts::ZERO,
-        };
-        self.state.frameworks.insert(id, framework);
+        let hint = "end some (`headroom teardown`)";
+        let bound = Refusal::Bound { what: "frameworks", bound: MAX_FRAMEWORKS, hint };
+        let framework = Framework::new(id, info, role, session);
+        self.state.frameworks.insert(framework).ok_or(bound)?;
         self.state.roles.get_mut(role).frameworks.insert(id);
         Ok(())
     }
@@ -117,18 +97,21 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         self.rescind_of(id, "the framework has subscribed anew", effects);
-        let Some(framework) = self.state.frameworks.get_mut(&id) else { return };
+        let Some(slot) = self.state.frameworks.slot(id) else { return };
+        self.clear_filters(slot);
+        // All there is, is looked at for it as for a new one.
+        self.forget_hunger(slot);
+        let Some(framework) = self.state.frameworks.at_mut(slot) else { return };
         if framework.connected {
             let why = "the framework has subscribed elsewhere".to_owned();
             effects.push(Effect::EndStream(id, framework.session, why));
         }
-        framework.wanted = info.says_wants.then(BTreeMap::new);
+        framework.wanted = info.says_wants.then(Default::default);
         framework.info = info;
         framework.session = session;
         framework.connected = true;
         framework.gone_since = None;
         framework.suppressed = false;
-        framework.filters.clear();
         // Its tasks keep the role they were launched in; what it holds in offers is nothing now.
         let old = std::mem::replace(&mut framework.role, role);
         self.state.roles.get_mut(old).frameworks.remove(&id);
@@ -170,15 +153,13 @@ impl Machine {
         let timeout = framework.info.failover_timeout;
         let freed: Vec<_> = framework.offers.iter().copied().collect();
         let id = caller.framework;
-        let agents: Vec<_> =
-            freed.iter().filter_map(|offer| self.withdraw(*offer)).map(|o| o.agent).collect();
+        freed.iter().for_each(|offer| drop(self.withdraw(*offer)));
         self.refresh_hunger(id);
         if timeout.is_zero() {
-            self.end_framework(now, id, "its stream broke and it has no failover timeout", effects);
+            self.end_framework(id, "its stream broke and it has no failover timeout", effects);
         } else {
             self.deadlines.add(now + timeout, Deadline::Framework(id));
         }
-        self.offer_agents(now, &agents, effects);
         Ok(Reply::Done)
     }
 
@@ -191,33 +172,33 @@ impl Machine {
         let Some(framework) = self.state.frameworks.get(&id) else { return };
         let timeout = framework.info.failover_timeout;
         if framework.gone_since.is_some_and(|at| !framework.connected && now.since(at) >= timeout) {
-            self.end_framework(now, id, "its failover timeout is over", effects);
+            self.end_framework(id, "its failover timeout is over", effects);
         }
     }
 
     /// Ends a framework: its tasks are killed, its offers go to others, it is forgotten.
-    pub(crate) fn end_framework(
-        &mut self,
-        now: Time,
-        id: FrameworkId,
-        why: &str,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn end_framework(&mut self, id: FrameworkId, why: &str, effects: &mut Vec<Effect>) {
         let Some(framework) = self.state.frameworks.get(&id) else { return };
         if framework.connected {
             effects.push(Effect::EndStream(id, framework.session, why.to_owned()));
         }
         let offers: Vec<_> = framework.offers.iter().copied().collect();
-        let freed: Vec<_> =
-            offers.iter().filter_map(|offer| self.withdraw(*offer)).map(|o| o.agent).collect();
-        let Some(framework) = self.state.frameworks.remove(&id) else { return };
+        offers.iter().for_each(|offer| drop(self.withdraw(*offer)));
+        if let Some(slot) = self.state.frameworks.slot(id) {
+            self.end_slot(slot);
+        }
+        let Some(framework) = self.state.frameworks.remove(id) else { return };
         self.state.roles.get_mut(framework.role).frameworks.remove(&id);
-        self.hungry.remove(&id);
         for handle in framework.tasks.values() {
             self.orphan(*handle, effects);
         }
         effects.push(Effect::Persist(Record::FrameworkRemoved(id)));
-        self.offer_agents(now, &freed, effects);
+    }
+
+    /// A slot will be another framework's: nothing may be left in it of this one.
+    fn end_slot(&mut self, slot: FrameworkSlot) {
+        self.clear_filters(slot);
+        self.forget_hunger(slot);
     }
 
     /// A task whose framework is gone: nobody will acknowledge for it any more.
@@ -239,7 +220,6 @@ impl Machine {
         now: Time,
         caller: Caller,
         wants: Vec<Want>,
-        effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         if wants.len() > MAX_WANTED {
             let hint = "ask for the rest when these have a place";
@@ -250,45 +230,41 @@ impl Machine {
         }
         let since_step = self.state.ledger.steps;
         let framework = self.caller(caller)?;
-        let mut before = framework.wanted.take().unwrap_or_default();
-        let wanted = wants.into_iter().map(|want| {
-            let same = before.remove(&want.name).filter(|old| old.request == want.request);
-            let new = || Wanted { request: want.request, since_step, since: now, offered: None };
-            (want.name, same.unwrap_or_else(new))
-        });
-        framework.wanted = Some(wanted.collect());
+        let wanted = framework.wanted.get_or_insert_default();
+        wanted.replace(wants.into_iter().map(|want| {
+            let Want { name, request } = want;
+            (name, Wanted { request, since_step, since: now, offered: None })
+        }));
         self.refresh_hunger(caller.framework);
-        self.offer_frameworks(now, &[caller.framework], effects);
+        self.place_anew(caller.framework);
         Ok(Reply::Done)
     }
 
-    pub(crate) fn revive(
-        &mut self,
-        now: Time,
-        caller: Caller,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, Refusal> {
-        let framework = self.caller(caller)?;
-        framework.suppressed = false;
-        framework.filters.clear();
+    /// Has agents looked for all that a framework wants.
+    fn place_anew(&mut self, id: FrameworkId) {
+        if let Some(slot) = self.state.frameworks.slot(id) {
+            self.unplaced.insert(slot.at());
+        }
+    }
+
+    pub(crate) fn revive(&mut self, caller: Caller) -> Result<Reply, Refusal> {
+        self.caller(caller)?.suppressed = false;
+        if let Some(slot) = self.state.frameworks.slot(caller.framework) {
+            self.clear_filters(slot);
+        }
         self.refresh_hunger(caller.framework);
-        self.offer_frameworks(now, &[caller.framework], effects);
+        self.place_anew(caller.framework);
         Ok(Reply::Done)
     }
 
     pub(crate) fn suppress(
         &mut self,
-        now: Time,
         caller: Caller,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         self.caller(caller)?.suppressed = true;
         self.refresh_hunger(caller.framework);
-        let offers = self.caller(caller)?.offers.clone();
-        let agents: Vec<_> =
-            offers.iter().filter_map(|id| self.state.offers.get(*id)).map(|o| o.agent).collect();
         self.rescind_of(caller.framework, "the framework wants no offers", effects);
-        self.offer_agents(now, &agents, effects);
         Ok(Reply::Done)
     }
 }

@@ -3,12 +3,15 @@
 use crate::{
     command::TaskUsage,
     ids::{AgentId, FrameworkId, TaskHandle},
-    resources::Resources,
+    resources::{Amounts, Resources},
     roles::RoleSlot,
     time::Time,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 /// How far a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,7 +134,7 @@ pub struct Task {
     /// Whose it is.
     pub framework: FrameworkId,
     /// What its framework calls it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where it is.
     pub agent: AgentId,
     /// The role it counts for.
@@ -148,6 +151,14 @@ pub struct Task {
     pub usage: TaskUsage,
     /// The update its framework has not acknowledged yet (agents send one at a time).
     pub unacknowledged: Option<TaskStatus>,
+}
+
+impl Task {
+    /// What it was measured to use.
+    #[must_use]
+    pub fn used(&self) -> Amounts {
+        self.usage.usage.or(Amounts::ZERO)
+    }
 }
 
 /// A task that has ended, for `ps -a`.

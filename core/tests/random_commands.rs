@@ -4,12 +4,13 @@
 
 use headroom_core::{
     command::{
-        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage,
-        Usage, Want,
+        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, Promotion,
+        TaskUsage, Usage, Want,
     },
     effect::Effect,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
+    quota::{Quota, UNLIMITED},
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
@@ -29,6 +30,7 @@ enum Step {
     Teardown(u8),
     Want(u8, u8, u64),
     Accept(u8, u8, u64),
+    Promote(u8, u8, u64),
     Decline(u8, u8, u64),
     Revive(u8),
     Suppress(u8),
@@ -37,6 +39,7 @@ enum Step {
     Acknowledge(u8),
     Reconcile(u8),
     Role(u8, bool),
+    Quota(u8, u64, u64),
     Sleep(u64),
     Tick,
 }
@@ -54,6 +57,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Teardown),
         3 => (any::<u8>(), 0u8..6, 1u64..6_000).prop_map(|(a, n, c)| Step::Want(a, n, c)),
         6 => (any::<u8>(), 0u8..4, 1u64..3_000).prop_map(|(a, n, c)| Step::Accept(a, n, c)),
+        4 => (any::<u8>(), any::<u8>(), 1u64..3_000).prop_map(|(a, b, c)| Step::Promote(a, b, c)),
         3 => (any::<u8>(), any::<u8>(), 0u64..20).prop_map(|(a, b, s)| Step::Decline(a, b, s)),
         2 => any::<u8>().prop_map(Step::Revive),
         1 => any::<u8>().prop_map(Step::Suppress),
@@ -61,7 +65,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Status(a, b)),
         4 => any::<u8>().prop_map(Step::Acknowledge),
         1 => any::<u8>().prop_map(Step::Reconcile),
-        1 => (0u8..4, any::<bool>()).prop_map(|(a, b)| Step::Role(a, b)),
+        1 => (0u8..8, any::<bool>()).prop_map(|(a, b)| Step::Role(a, b)),
+        1 => (0u8..8, 0u64..6, 0u64..12).prop_map(|(a, g, l)| Step::Quota(a, g, l)),
         3 => (1u64..40).prop_map(Step::Sleep),
         2 => Just(Step::Tick),
     ]
@@ -77,6 +82,15 @@ struct World {
     launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
     next: u64,
+    /// So many commands are decided on before offers are made.
+    batch: u64,
+}
+
+/// Roles beside and under one another.
+fn role(at: u8) -> String {
+    ["role0", "role1", "role0/a", "role0/b", "role1/a/x", "role2", "role0/a/y", "*"]
+        [usize::from(at) % 8]
+        .to_owned()
 }
 
 fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
@@ -94,12 +108,16 @@ impl World {
             launched: vec![],
             updates: vec![],
             next: 0,
+            batch: 1,
         }
     }
 
     fn apply(&mut self, command: Command) {
         let mut effects = Vec::new();
-        let _ = self.machine.apply(self.now, command, &mut effects);
+        let _ = self.machine.decide(self.now, command, &mut effects);
+        if self.next.is_multiple_of(self.batch) {
+            self.machine.make_offers(self.now, &mut effects);
+        }
         self.machine.check(self.now).unwrap();
         for effect in effects {
             match effect {
@@ -160,6 +178,7 @@ impl World {
                 Command::Want(caller, (0..count).map(want).collect())
             }),
             Step::Accept(at, tasks, cpus) => self.accept(at, tasks, cpus),
+            Step::Promote(at, which, cpus) => self.promote(at, which, cpus),
             Step::Decline(at, which, seconds) => self.decline(at, which, seconds),
             Step::Revive(at) => pick(&self.callers, at).map(Command::Revive),
             Step::Suppress(at) => pick(&self.callers, at).map(Command::Suppress),
@@ -175,8 +194,12 @@ impl World {
             Step::Reconcile(at) => {
                 pick(&self.callers, at).map(|caller| Command::Reconcile(caller, vec![]))
             }
-            Step::Role(at, on) => {
-                Some(Command::SetRole(format!("role{at}"), Some(2_000), Some(on)))
+            Step::Role(at, on) => Some(Command::SetRole(role(at), Some(2_000), Some(on))),
+            Step::Quota(at, guarantee, limit) => {
+                let of = |cpus: u64| Amounts::of(cpus * 700, cpus * 200_000);
+                let limit = if limit == 0 { UNLIMITED } else { of(limit) };
+                let quota = Quota { guarantee: of(guarantee), limit };
+                Some(Command::SetQuota(role(at), (guarantee < 5).then_some(quota)))
             }
             Step::Sleep(seconds) => {
                 self.now = self.now + Duration::from_secs(seconds);
@@ -233,7 +256,7 @@ impl World {
         let old = (flags & 8 > 0).then(|| pick(&self.callers, at)).flatten();
         let info = FrameworkInfo {
             name: format!("fw{at}"),
-            role: format!("role{}", flags & 3),
+            role: role((flags & 3) + 4 * (at & 1)),
             failover_timeout: Duration::from_secs(u64::from(at % 3) * 20),
             accepts_revocable: flags & 1 > 0,
             only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
@@ -265,6 +288,16 @@ impl World {
         ))
     }
 
+    fn promote(&mut self, at: u8, which: u8, cpus: u64) -> Option<Command> {
+        let (agent, _, framework, name, _) = pick(&self.launched, at)?;
+        let caller = *self.callers.iter().find(|caller| caller.framework == framework)?;
+        let state = self.machine.state();
+        let there = state.offers.iter().filter(|o| o.framework == framework && o.agent == agent);
+        let offer = pick(&there.map(|offer| offer.id).collect::<Vec<_>>(), which)?;
+        let promotion = Promotion { name, request: Amounts::of(cpus, 500).into() };
+        Some(Command::Promote(caller, vec![offer], promotion, Duration::from_secs(cpus % 9)))
+    }
+
     fn decline(&mut self, at: u8, which: u8, seconds: u64) -> Option<Command> {
         let caller = pick(&self.callers, at)?;
         let (offer, _) = pick(&self.offers_of(caller), which)?;
@@ -291,6 +324,17 @@ proptest! {
     #[test]
     fn invariants_hold_after_every_command(steps in prop::collection::vec(any_step(), 1..120)) {
         let mut world = World::new();
+        for step in &steps {
+            world.run(step);
+        }
+    }
+
+    #[test]
+    fn invariants_hold_in_batches(
+        steps in prop::collection::vec(any_step(), 1..120),
+        batch in 2u64..9,
+    ) {
+        let mut world = World { batch, ..World::new() };
         for step in &steps {
             world.run(step);
         }

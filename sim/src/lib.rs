@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bound;
 pub mod forecast;
+pub mod schedule;
 pub mod seed;
 pub mod trace;

@@ -1,8 +1,9 @@
 //! The agent is killed and comes back: tasks never notice, and no outcome is lost.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{fs, path::Path, thread::sleep, time::Duration};
 
 use headroom_tests::{Cluster, Settings, can_run, wait_until};
+use nix::sys::signal::Signal;
 
 /// Runs until the file `go` is in its sandbox, then ends with code 5.
 const WAITS: &str = "echo ready; while [ ! -e go ]; do sleep 0.05; done; exit 5";
@@ -42,6 +43,55 @@ fn a_task_runs_on_is_adopted_and_its_outcome_is_told() {
     let_go(&cluster);
     let done = run.done();
     assert_eq!((done.code, done.out.as_str()), (5, "ready\n"), "{done:?}");
+    cluster.empty();
+}
+
+/// A task in a frozen group is started, and gets no further than that.
+#[test]
+fn a_start_in_progress_is_told_by_the_next_agent_when_it_succeeds() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let runs = vec![cluster.run_named("first", &["--", "sleep", "1000"])];
+    let Some(own) = cluster.house.cgroups.container_file(&["cgroup.freeze"]) else {
+        return println!("skipped: there is no cgroup v2 tree to freeze with");
+    };
+    let class = own.parent().and_then(Path::parent).expect("a class").join("cgroup.freeze");
+    let freeze = |frozen: &str| fs::write(&class, frozen).expect("frozen or thawed");
+    let start = |cluster: &Cluster, name: &str, tasks: usize| {
+        let line = ["run", "--cpus", "0.1", "--memory", "64MiB", "--name", name, "--", "sleep"];
+        let run = cluster.start(&[&line[..], &["1000"]].concat());
+        wait_until("its process is in its group", || {
+            let found = cluster.house.cgroups.pids_by_container();
+            found.len() == tasks && found.values().all(|pids| !pids.is_empty())
+        });
+        run
+    };
+    // It starts after the agent is back.
+    freeze("1");
+    let mut runs = runs;
+    runs.push(start(&cluster, "second", 2));
+    cluster.until("second", "staging");
+    cluster.kill_agent();
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    cluster.until("second", "staging");
+    freeze("0");
+    cluster.until("second", "running");
+    // It starts while nobody looks.
+    freeze("1");
+    runs.push(start(&cluster, "third", 3));
+    cluster.kill_agent();
+    freeze("0");
+    sleep(Duration::from_millis(500));
+    cluster.start_agent(&settings, &[]);
+    cluster.until("third", "running");
+    for run in runs {
+        run.signal(Signal::SIGINT);
+        let _ = run.done();
+    }
     cluster.empty();
 }
 

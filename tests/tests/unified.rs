@@ -12,6 +12,10 @@ use nix::sys::signal::Signal;
 /// A service reserves most of a node that is bigger than the machine, so that there is much to lend.
 const LENDS: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_window_s = 10\n";
 
+/// Idle until the file `busy` is in its sandbox; from then on it works on every CPU.
+const SERVICE: &str = "while [ ! -e busy ]; do sleep 0.1; done; \
+    for cpu in $(seq $(nproc)); do while :; do :; done & done; wait";
+
 fn skip() -> bool {
     if can_run() && unified() {
         return false;
@@ -74,12 +78,13 @@ fn limits_of_a_promised_task_stand_in_the_kernels_files() {
 }
 
 #[test]
-fn lent_work_is_idle_class_and_the_owners_is_not() {
+fn lent_work_is_idle_class_and_one_write_takes_it_back() {
     if skip() {
         return;
     }
     let cluster = Cluster::up(&Settings::quick().agent(LENDS));
-    let service = cluster.run_named("service", &["--cpus", "63", "--", "sleep", "1000"]);
+    let service = cluster.run_named("service", &["--cpus", "63", "--", "sh", "-c", SERVICE]);
+    let busy = wait_for("a sandbox", || cluster.sandbox_file("stdout")).with_file_name("busy");
     let owner = container(&cluster);
     wait_until("its idle part can be lent", || {
         cluster.node()["lendable"]["cpus"].as_f64() > Some(4.0)
@@ -93,6 +98,12 @@ fn lent_work_is_idle_class_and_the_owners_is_not() {
     assert_eq!(slice.file_name(), Some("revocable".as_ref()));
     assert_eq!((read(slice, "cpu.idle"), read(promised, "cpu.idle")), ("1".into(), "0".into()));
     cluster.until_used("lent", "cpus", 0.05);
+    // One write to the slice takes it back.
+    fs::write(busy, "").expect("busy");
+    wait_until("the ceiling of all that is lent falls", || {
+        cluster.house.cgroups.lent_quota_cpus().is_some_and(|cpus| cpus < 0.5)
+    });
+    wait_until("it is told", || cluster.node()["reclaims"].as_u64() > Some(0));
     lent.signal(Signal::SIGINT);
     let _ = lent.done();
     end(&cluster, service);

@@ -55,6 +55,15 @@ pub enum CgroupError {
         /// Why.
         reason: String,
     },
+    /// On v2 a group with processes of its own cannot have controllers for groups below it.
+    #[error(
+        "{} has processes of its own: move them into a group below it, or choose another cgroup_parent",
+        path.display()
+    )]
+    InternalProcesses {
+        /// The group.
+        path: PathBuf,
+    },
     /// No hierarchy let us make our groups.
     #[error(
         "no hierarchy lets the agent make {parent}: {reasons}; run it as root or in a delegated cgroup"

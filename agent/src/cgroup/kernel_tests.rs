@@ -281,6 +281,34 @@ fn weights_limits_and_idle_reach_the_kernel() {
     assert!(error.to_string().contains("/c2"), "the path is missing: {error}");
 }
 
+#[test]
+fn on_v2_a_parent_below_a_group_with_processes_gets_no_controllers_and_says_why() {
+    let Some(own) = Own::any() else { return };
+    if own.0.hierarchy().mode() != Mode::V2 {
+        println!("skipped: the rule is v2's");
+        return;
+    }
+    let outer = own.0.container(Class::Guaranteed, "outer").expect("container");
+    let mut child = spawn_in(outer.group(), "sleep 1000");
+    assert!(wait(|| outer.procs().is_ok_and(|pids| !pids.is_empty())));
+    let below = format!("{}/ours", outer.group().name());
+    let hierarchy = Hierarchy::detect().expect("cgroups");
+    let tree = Tree::create(&hierarchy, &below).expect("what needs no controller is left");
+    let absent: Vec<&str> = tree.absences().iter().map(|absence| absence.what.as_str()).collect();
+    let controllers = ["controller io", "controller memory", "controller pids", "controller cpu"];
+    assert_eq!(absent, controllers, "{:?}", tree.absences());
+    assert!(tree.absences().iter().all(|a| a.reason.contains("processes of its own")));
+    let inner = tree.container(Class::Guaranteed, "c1").expect("container");
+    assert!(matches!(inner.set_memory_limit(1 << 20), Err(CgroupError::NoController { .. })));
+    let mut idle = spawn_in(inner.group(), "sleep 1000");
+    assert!(wait(|| inner.procs().is_ok_and(|pids| !pids.is_empty())));
+    assert!(inner.group().cpu_usage_ns().is_ok(), "the core counts without a controller");
+    inner.kill_all().expect("it can still be killed");
+    outer.kill_all().expect("kill");
+    idle.wait().expect("reap");
+    child.wait().expect("reap");
+}
+
 /// Directories with the files a v2 kernel would show, so that the writes can be looked at.
 fn v2_fixture(root: &Path, parent: &str) -> Hierarchy {
     let dirs = ["", parent, "guaranteed", "revocable", "supervisors", "guaranteed/c1"];

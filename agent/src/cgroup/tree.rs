@@ -212,7 +212,21 @@ fn enable(dir: &Path, controller: &str) -> Result<(), CgroupError> {
     if knob::read(&file)?.split_whitespace().any(|word| word == controller) {
         return Ok(());
     }
+    if has_own_processes(dir)? {
+        return Err(CgroupError::InternalProcesses { path: dir.to_owned() });
+    }
     knob::write(&file, &format!("+{controller}"))
+}
+
+/// Whether a group other than the root has processes itself. The kernel then refuses memory and io,
+/// but takes cpu and pids and makes it a thread root, whose children no process can join
+/// (cgroup_vet_subtree_control_enable, kernel/cgroup/cgroup.c): all or none is what we want.
+fn has_own_processes(dir: &Path) -> Result<bool, CgroupError> {
+    // The root is the one group without a type.
+    if !dir.join("cgroup.type").exists() {
+        return Ok(false);
+    }
+    Ok(!knob::read(&dir.join("cgroup.procs"))?.trim().is_empty())
 }
 
 /// A name that is exactly one directory and cannot be mistaken for a cgroup file.

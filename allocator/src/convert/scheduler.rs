@@ -20,8 +20,8 @@ pub(crate) const MAX_OFFERS_AN_EVENT: usize = 100;
 /// How long what was not used is not offered again, unless said otherwise (as Mesos).
 pub(crate) const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
 /// What a role may be called, for people.
-pub(crate) const ROLE_RULE: &str = "a role's name has 1 to 255 bytes, does not start with \"-\", \
-    is not \".\" or \"..\", and has no slashes or white space";
+pub(crate) const ROLE_RULE: &str = "a role's name is up to 8 names between slashes, at most 255 bytes \
+    in all; none is empty, \".\" or \"..\", starts with \"-\" or has white space, and \"*\" stands alone";
 
 pub(crate) fn framework_in(
     info: Option<v1::FrameworkInfo>,
@@ -176,12 +176,12 @@ fn offer_out(made: OfferMade) -> v1::Offer {
     v1::Offer {
         offer_id: made.offer.to_string(),
         agent_id: made.agent.to_string(),
-        hostname: made.hostname,
-        role: made.role,
+        hostname: made.node.hostname.clone(),
+        role: made.role.to_string(),
         resources: Some(amounts::resources_out(&made.resources)),
         revocable: made.revocable,
         expires_in_ms: millis(made.expires_in),
-        attributes: made.attributes,
+        attributes: made.node.attributes.clone().into_iter().collect(),
     }
 }
 

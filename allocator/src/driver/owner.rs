@@ -116,6 +116,7 @@ impl Loop {
         for input in inputs {
             self.take(now, input);
         }
+        self.machine.make_offers(now, &mut self.effects);
         self.metrics.decision_seconds.observe(start.elapsed().as_secs_f64());
         self.finish(now);
         // Streams that were dropped because nobody read them; telling that may drop others.
@@ -127,6 +128,7 @@ impl Loop {
             for command in gone {
                 self.decide(now, command, None, Undo::Nothing);
             }
+            self.machine.make_offers(now, &mut self.effects);
             self.finish(now);
         }
     }
@@ -163,6 +165,12 @@ impl Loop {
                         }
                         self.former_role(name)
                     }
+                    Command::SetQuota(name, _) => {
+                        if let Some(problem) = self.durability.trouble() {
+                            return self.refuse(answer, problem);
+                        }
+                        self.former_quota(name)
+                    }
                     _ => Undo::Nothing,
                 };
                 self.decide(now, command, answer, undo);
@@ -183,7 +191,7 @@ impl Loop {
     }
 
     fn decide(&mut self, now: Time, command: Command, answer: Option<super::Answer>, undo: Undo) {
-        let result = self.machine.apply(now, command, &mut self.effects);
+        let result = self.machine.decide(now, command, &mut self.effects);
         if let Err(refusal) = &result {
             debug!("refused: {refusal}");
         }
@@ -210,7 +218,7 @@ impl Loop {
             let _ = answer.send(Err(CallError::NotDurable(problem)));
             return;
         }
-        match self.machine.apply(now, Command::AgentHello(hello), &mut self.effects) {
+        match self.machine.decide(now, Command::AgentHello(hello), &mut self.effects) {
             Ok(Reply::Agent(agent)) => {
                 let number = self.streams.agent_arrives(agent, outlet);
                 self.welcomed.push((answer, AgentLink { agent, number }));
@@ -227,7 +235,7 @@ impl Loop {
             return self.refuse(Some(answer), problem);
         }
         let command = Command::Subscribe(wish.framework, wish.info, wish.session);
-        let result = self.machine.apply(now, command, &mut self.effects);
+        let result = self.machine.decide(now, command, &mut self.effects);
         let mut undo = Undo::Nothing;
         if let Ok(Reply::Framework(id)) = result {
             self.streams.framework_arrives(id, wish.session, outlet);
@@ -248,6 +256,14 @@ impl Loop {
             }
             None => Command::ResetRole(name.to_owned()),
         })
+    }
+
+    /// How to bring a role's quota back to what it is now.
+    fn former_quota(&self, name: &str) -> Undo {
+        let roles = &self.machine.state().roles;
+        let quota = roles.find(name).map(|slot| roles.get(slot).quota);
+        let special = quota.filter(|quota| *quota != Default::default());
+        Undo::Role(Command::SetQuota(name.to_owned(), special))
     }
 
     /// The batch could not be made durable: what promised to be is taken back, newest first.

@@ -123,6 +123,7 @@ impl Streams {
             Effect::Persist(_) => {}
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
+            | Effect::Promote(agent, ..)
             | Effect::Kill(agent, ..)
             | Effect::Acknowledge(agent, ..) => self.order(*agent, effect),
             Effect::EndStream(framework, session, _) => {

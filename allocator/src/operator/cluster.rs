@@ -16,6 +16,7 @@ use headroom_core::{
     roles::Role,
     tasks::{Task, TaskStatus},
     time::Time,
+    wants::Wants,
 };
 use headroom_proto::v1;
 use std::{collections::BTreeMap, time::Duration};
@@ -80,12 +81,12 @@ fn instance(
     let unreachable = !task.state.is_terminal() && !agent.is_some_and(|agent| agent.connected);
     let shown = if unreachable { v1::TaskState::Unreachable } else { state_out(task.state) };
     v1::TaskInstance {
-        task_id: task.name.clone(),
+        task_id: task.name.to_string(),
         framework_id: task.framework.to_string(),
         framework_name: framework.map(|known| known.info.name.clone()).unwrap_or_default(),
         agent_id: task.agent.to_string(),
-        hostname: agent.map(|known| known.hostname.clone()).unwrap_or_default(),
-        role: state.roles.get(task.role).name.clone(),
+        hostname: agent.map(|known| known.node.hostname.clone()).unwrap_or_default(),
+        role: state.roles.get(task.role).name.to_string(),
         revocable: task.revocable,
         state: status
             .filter(|_| task.state.is_terminal())
@@ -117,7 +118,7 @@ fn agent(known: &Agent, directory: &BTreeMap<AgentId, Introduction>, now: Time) 
     let report = &known.report;
     v1::AgentState {
         agent_id: known.id.to_string(),
-        hostname: known.hostname.clone(),
+        hostname: known.node.hostname.clone(),
         connected: known.connected,
         total: Some(resources_out(&known.total)),
         guaranteed: Some(resources_out(&known.held)),
@@ -150,7 +151,7 @@ fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
         suppressed: known.suppressed,
         offers: count(known.offers.len()),
         tasks: count(active.filter(|task| !task.state.is_terminal()).count()),
-        wanted: count(known.wanted.as_ref().map_or(0, BTreeMap::len)),
+        wanted: count(known.wanted.as_ref().map_or(0, Wants::len)),
         dominant_share: share(known.held, state.agents.total()),
         accepts_revocable: known.info.accepts_revocable,
     }
@@ -158,7 +159,7 @@ fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
 
 pub(super) fn role(state: &State, known: &Role) -> v1::Role {
     v1::Role {
-        name: known.name.clone(),
+        name: known.name.to_string(),
         weight: thousandths(known.weight_milli),
         opportunistic: known.opportunistic,
         dominant_share: share(known.held, state.agents.total()),
@@ -198,12 +199,12 @@ fn warnings(
 ) -> Vec<String> {
     let mut warnings: Vec<String> = trouble.into_iter().collect();
     let gone = state.agents.iter().filter(|agent| !agent.connected).map(|agent| {
-        let (id, host) = (agent.id, &agent.hostname);
+        let (id, host) = (agent.id, &agent.node.hostname);
         format!("agent {id} on {host} is not connected; look at its log there")
     });
     first_of(&mut warnings, gone, "agents are not connected");
     let blind = directory.iter().filter_map(|(id, said)| {
-        let host = &state.agents.get(*id)?.hostname;
+        let host = &state.agents.get(*id)?.node.hostname;
         let low = LOW_RUNGS.contains(&said.rung.as_str());
         let absent = said.absences.first();
         match (low, absent) {
@@ -225,7 +226,7 @@ fn warnings(
     let refusing = refusing.map(|agent| {
         format!(
             "agent {} on {} takes no new work: {}",
-            agent.id, agent.hostname, agent.report.refusing_work
+            agent.id, agent.node.hostname, agent.report.refusing_work
         )
     });
     first_of(&mut warnings, refusing, "agents take no new work");

@@ -31,7 +31,7 @@ impl Found {
 pub(super) fn find_task(state: &State, name: &str, framework: &str) -> Result<Found, Status> {
     let meant = |task: &&Task| {
         let named = || state.frameworks.get(&task.framework).map(|fw| fw.info.name.as_str());
-        task.name == name
+        &*task.name == name
             && (framework.is_empty()
                 || task.framework.to_string() == framework
                 || named() == Some(framework))

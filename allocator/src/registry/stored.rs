@@ -4,6 +4,8 @@ use headroom_core::{
     command::FrameworkInfo,
     effect::Record,
     ids::{AgentId, FrameworkId},
+    quota::{Quota, UNLIMITED},
+    resources::{Amounts, KINDS},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -31,12 +33,20 @@ struct StoredRole {
     opportunistic: bool,
 }
 
+/// Thousandths of each kind, in the core's order; a kind without a limit has none.
+#[derive(Serialize, Deserialize)]
+struct StoredQuota {
+    guarantee_milli: [u64; KINDS],
+    limit_milli: [Option<u64>; KINDS],
+}
+
 /// What a record is of: a later record of the same key replaces it.
 pub(crate) fn key(record: &Record) -> String {
     match record {
         Record::Framework(id, _) | Record::FrameworkRemoved(id) => format!("framework/{id}"),
         Record::Agent(id, _) | Record::AgentRemoved(id) => format!("agent/{id}"),
         Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
+        Record::Quota(name, _) | Record::QuotaRemoved(name) => format!("quota/{name}"),
     }
 }
 
@@ -57,7 +67,14 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
         Record::Role(_, weight_milli, opportunistic) => {
             json(&StoredRole { weight_milli: *weight_milli, opportunistic: *opportunistic })
         }
-        Record::FrameworkRemoved(_) | Record::AgentRemoved(_) | Record::RoleReset(_) => None,
+        Record::Quota(_, quota) => json(&StoredQuota {
+            guarantee_milli: quota.guarantee.0,
+            limit_milli: quota.limit.0.map(|limit| (limit < u64::MAX).then_some(limit)),
+        }),
+        Record::FrameworkRemoved(_)
+        | Record::AgentRemoved(_)
+        | Record::RoleReset(_)
+        | Record::QuotaRemoved(_) => None,
     }
 }
 
@@ -90,6 +107,15 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
         "role" => {
             let stored: StoredRole = from_json(value)?;
             Ok(Record::Role(name.to_owned(), stored.weight_milli, stored.opportunistic))
+        }
+        "quota" => {
+            let stored: StoredQuota = from_json(value)?;
+            let mut limit = UNLIMITED;
+            for (kind, stored) in limit.0.iter_mut().zip(stored.limit_milli) {
+                *kind = stored.unwrap_or(*kind);
+            }
+            let quota = Quota { guarantee: Amounts(stored.guarantee_milli), limit };
+            Ok(Record::Quota(name.to_owned(), quota))
         }
         other => Err(format!("{other:?} is no kind of record")),
     }

@@ -1,10 +1,23 @@
 //! Predicted peaks: what a task, or all else on a node, will need at most for a while.
 
+mod calibration;
+mod digest;
 mod expert;
 pub mod experts;
+mod headroom;
+mod maximum_ring;
+mod node;
+mod outlook;
+mod score_histogram;
+mod seasonal;
 mod window_peak;
 
+pub use calibration::{Calibration, Live, Outcome};
 pub use expert::{Expert, Present, Step, TaskHandle};
+pub use headroom::{Calibrations, Headroom, HeadroomSettings};
+pub use node::{NodeForecast, NodeTask};
+pub use outlook::Outlook;
+pub use seasonal::View;
 pub use window_peak::{WindowPeak, WindowPeakSettings};
 
 use crate::{command::Usage, time::Time};

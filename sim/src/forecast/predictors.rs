@@ -1,9 +1,9 @@
 //! The predictors by name.
 
-use super::{Fleet, ForecastError, Independent};
+use super::{Fleet, ForecastError, Independent, Pooled};
 use crate::trace::Resource;
 use headroom_core::forecast::{
-    Expert,
+    Expert, HeadroomSettings,
     experts::{
         KoordinatorBatch, KoordinatorLike, Largest, Limit, MachineMaximum, NSigma, RcLike, VpaLike,
     },
@@ -49,6 +49,18 @@ impl Predictor {
         Self { name, about, make }
     }
 
+    /// Ours, with one calibration for all machines.
+    fn pooled(name: &'static str, about: &'static str) -> Self {
+        let settings = |setting: &Setting| HeadroomSettings {
+            horizons: setting.horizons.clone(),
+            target: setting.target,
+            ..HeadroomSettings::default()
+        };
+        let make: Make =
+            Box::new(move |setting| Box::new(Pooled::new(setting.machines, &settings(setting))));
+        Self { name, about, make }
+    }
+
     /// A fresh one on all machines.
     #[must_use]
     pub fn make(&self, setting: &Setting) -> Box<dyn Fleet> {
@@ -90,6 +102,7 @@ pub fn all() -> Vec<Predictor> {
         Predictor::new("machine-max-7d", "the machine's maximum of a week", maximum(168, 1.0)),
         Predictor::new("machine-max-1d-x1.1", "the same, plus 10 %", maximum(24, 1.1)),
         Predictor::new("machine-max-7d-x1.1", "the same, plus 10 %", maximum(168, 1.1)),
+        Predictor::pooled("headroom", "ours: peaks of day, week and season, calibrated online"),
     ]
 }
 

@@ -12,14 +12,14 @@ mod lines;
 mod openb;
 mod planetlab;
 mod repairs;
-mod source;
+pub(crate) mod source;
 mod surf;
 
 pub use error::TraceError;
 pub use openb::{Pod, read_pods};
 pub use repairs::Repairs;
 
-use lines::{Lines, Place};
+pub(crate) use lines::{Lines, Place};
 use std::{path::Path, time::Duration};
 
 /// Which resource of a trace.

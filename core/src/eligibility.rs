@@ -1,0 +1,136 @@
+//! Whether an offer of an agent's resources could be of use to a framework, and how large it is.
+//!
+//! All that keeps an offer from a framework is asked here and nowhere else. It knows nothing of whose
+//! turn it is.
+
+use crate::{
+    frameworks::FrameworkSlot,
+    machine::State,
+    offer::{MAX_WANTS_AN_OFFER, SMALLEST},
+    quota::HeldBackBy,
+    resources::{Amounts, Resources},
+    wants::{Wanted, Wants},
+};
+use std::sync::Arc;
+
+/// An agent's resources of one kind, as a framework may be offered them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) framework: FrameworkSlot,
+    pub(crate) agent: usize,
+    pub(crate) revocable: bool,
+}
+
+/// What to offer, and for which wants.
+pub(crate) type Useful = (Resources, Vec<Arc<str>>);
+
+impl State {
+    /// Whether the framework may have resources of this agent at all, whatever is free of it.
+    pub(crate) fn may_have(&self, ask: Ask) -> bool {
+        let _ = ask;
+        true
+    }
+
+    /// What no guarantee keeps back of all that is free.
+    pub(crate) fn spare(&self) -> Amounts {
+        self.agents.columns(false).total().minus(self.roles.unmet)
+    }
+
+    /// How much of `free` the framework may be offered, if that could be of use to it; and what
+    /// keeps it from more. Looks at nothing of the agent but its filters.
+    pub(crate) fn room(&self, ask: Ask, free: Amounts) -> (Option<Amounts>, Option<HeldBackBy>) {
+        let least = self.frameworks.least(ask.framework);
+        if !least.fits_in(free) || !self.may_have(ask) {
+            return (None, None);
+        }
+        let (mut room, mut by) = (free, None);
+        if self.roles.with_quota > 0
+            && !ask.revocable
+            && let Some(framework) = self.frameworks.at(ask.framework)
+        {
+            (room, by) = self.roles.room(framework.role, free, self.spare());
+        }
+        let Some(agent) = self.agents.at(ask.agent) else { return (None, by) };
+        let hidden = || agent.filters(ask.revocable).hides(ask.framework, room);
+        ((least.fits_in(room) && !hidden()).then_some(room), by)
+    }
+
+    /// What to offer the framework of `free`, cut to its room: all of it, or what it said it wants
+    /// (`first` before the rest).
+    pub(crate) fn fill(&self, ask: Ask, free: &Resources, first: Option<&str>) -> Option<Useful> {
+        let framework = self.frameworks.at(ask.framework)?;
+        let Some(wants) = &framework.wanted else {
+            return SMALLEST.fits_in(free.amounts).then(|| (free.clone(), Vec::new()));
+        };
+        let filters = self.agents.at(ask.agent)?.filters(ask.revocable);
+        // A filter hides each wanted thing that is no larger than what was declined.
+        let (resources, names) =
+            pack(free, wants, first, |want| !filters.hides(ask.framework, want.request.amounts));
+        (!names.is_empty()).then_some((resources, names))
+    }
+
+    /// All of the above: what to offer the framework of what the agent has free now.
+    pub(crate) fn useful(
+        &self,
+        ask: Ask,
+        first: Option<&str>,
+    ) -> (Option<Useful>, Option<HeldBackBy>) {
+        let columns = self.agents.columns(ask.revocable);
+        if !columns.some().contains(ask.agent) {
+            return (None, None);
+        }
+        let (room, by) = self.room(ask, columns.free(ask.agent));
+        let useful = room.zip(self.agents.at(ask.agent)).and_then(|(room, agent)| {
+            let free = Resources { amounts: room, ..agent.free_of(ask.revocable) };
+            self.fill(ask, &free, first)
+        });
+        (useful, by)
+    }
+
+    /// Whether the framework has declined as much of this agent.
+    pub(crate) fn hides(&self, ask: Ask, amounts: Amounts) -> bool {
+        let agent = self.agents.at(ask.agent);
+        agent.is_some_and(|agent| agent.filters(ask.revocable).hides(ask.framework, amounts))
+    }
+
+    /// Whether the agent's ports hold those of a request.
+    pub(crate) fn has_ports(&self, agent: usize, request: &Resources) -> bool {
+        let ports = &request.ports;
+        ports.is_empty()
+            || self.agents.at(agent).is_some_and(|agent| {
+                agent.total.ports.contains(ports)
+                    && !agent.held.ports.intersects(ports)
+                    && !agent.offered.ports.intersects(ports)
+            })
+    }
+}
+
+/// As many wanted things as fit into `free` together, and their sum.
+fn pack(
+    free: &Resources,
+    wants: &Wants,
+    first: Option<&str>,
+    may: impl Fn(&Wanted) -> bool,
+) -> Useful {
+    let (mut sum, mut names) = (Resources::default(), Vec::new());
+    let head = first.and_then(|name| wants.waiting_named(name));
+    let rest = wants.waiting().filter(|(name, _)| first != Some(&***name));
+    for (name, want) in head.into_iter().chain(rest) {
+        // Nothing that waits asks for less than this.
+        if !sum.amounts.plus(wants.least()).fits_in(free.amounts) {
+            break;
+        }
+        if !sum.amounts.plus(want.request.amounts).fits_in(free.amounts) || !may(want) {
+            continue;
+        }
+        let Some(more) = sum.checked_plus(&want.request) else { continue };
+        if more.fits_in(free) {
+            sum = more;
+            names.push(Arc::clone(name));
+            if names.len() == MAX_WANTS_AN_OFFER {
+                break;
+            }
+        }
+    }
+    (sum, names)
+}

@@ -1,0 +1,386 @@
+//! Making offers: who gets what is free.
+//!
+//! Nothing is searched for. What becomes free marks its agent, what becomes wanted marks its
+//! framework, and after each command, or batch of commands, the marked are looked at: a framework
+//! that said what it wants is given the best-fitting agents, and an agent's resources go to the
+//! most entitled that they could be of use to. What nobody could use stays unmarked until
+//! something changes: more of it is free, a filter ends, somebody becomes hungry, a limit or a
+//! guarantee leaves room.
+
+use crate::{
+    effect::{Effect, OfferMade},
+    eligibility::{Ask, Useful},
+    fairness::Order,
+    frameworks::FrameworkSlot,
+    holdings::{As, Holding},
+    ids::{FrameworkId, OfferId},
+    machine::Machine,
+    offer::{Offer, SMALLEST},
+    quota::HeldBackBy,
+    resources::{Amounts, Resources},
+    roles::RoleSlot,
+    slots::SlotSet,
+    time::Time,
+};
+use std::{ops::ControlFlow, sync::Arc};
+
+/// Up to so many frameworks are put in order by themselves; for more, all are walked over in order.
+const FEW: usize = 32;
+
+/// Offers made and not sent yet, by framework.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    made: Vec<(FrameworkId, FrameworkSlot, Vec<OfferMade>)>,
+    /// By framework slot: one more than the place in `made`; 0: none.
+    places: Vec<u32>,
+}
+
+impl Outbox {
+    fn add(&mut self, id: FrameworkId, slot: FrameworkSlot, offer: OfferMade) {
+        if self.places.len() <= slot.at() {
+            self.places.resize(slot.at() + 1, 0);
+        }
+        let place = &mut self.places[slot.at()];
+        if *place == 0 {
+            self.made.push((id, slot, Vec::new()));
+            *place = self.made.len() as u32;
+        }
+        self.made[*place as usize - 1].2.push(offer);
+    }
+
+    fn send(&mut self, effects: &mut Vec<Effect>) {
+        self.made.sort_unstable_by_key(|(id, ..)| *id);
+        for (id, slot, offers) in self.made.drain(..) {
+            self.places[slot.at()] = 0;
+            effects.push(Effect::Offers(id, offers));
+        }
+    }
+}
+
+/// What an agent's free resources of one kind shall go to.
+#[derive(Clone, Debug, Default)]
+struct Picks {
+    picked: Vec<(FrameworkSlot, Useful)>,
+    limits: Vec<RoleSlot>,
+    kept_back: bool,
+}
+
+impl Machine {
+    /// Makes every offer that can be made.
+    ///
+    /// [`Machine::apply`] does so by itself; after [`Machine::decide`] it is left to the caller, so
+    /// that a batch of commands is weighed together.
+    pub fn make_offers(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.look_at_kept_back();
+        if self.unplaced.is_empty() && self.state.agents.to_look_at.is_empty() {
+            return;
+        }
+        self.place_wants(now);
+        self.look_at_agents(now);
+        self.outbox.send(effects);
+        self.assert_invariants(now);
+    }
+
+    /// What guarantees kept back is looked at again when they leave more.
+    fn look_at_kept_back(&mut self) {
+        if !self.kept_back.is_empty() && !self.state.spare().fits_in(self.kept_back_at) {
+            self.state.agents.to_look_at.add_all(&self.kept_back);
+            self.kept_back.clear();
+        }
+    }
+
+    /// Finds places for what frameworks said they want, the most entitled framework first.
+    fn place_wants(&mut self, now: Time) {
+        if self.unplaced.is_empty() {
+            return;
+        }
+        self.state.agents.rescale();
+        let mut frameworks: Vec<_> =
+            self.unplaced.iter().map(|at| FrameworkSlot(at as u32)).collect();
+        self.unplaced.clear();
+        if frameworks.len() > 1 {
+            let orders = &mut self.orders;
+            orders.of_mut(false).refresh(&self.state);
+            orders.of_mut(true).refresh(&self.state);
+            let place = |revocable, slot| orders.of(revocable).place(slot, &self.state.roles);
+            frameworks
+                .sort_by_cached_key(|slot| place(false, *slot).or_else(|| place(true, *slot)));
+        }
+        for framework in frameworks {
+            self.place_wants_of(now, framework, false);
+            self.place_wants_of(now, framework, true);
+        }
+    }
+
+    fn place_wants_of(&mut self, now: Time, slot: FrameworkSlot, revocable: bool) {
+        let (mut after, mut too_large): (Option<Arc<str>>, Option<Amounts>) = (None, None);
+        while self.orders.of(revocable).wanting().contains(slot.at()) {
+            let framework = self.state.frameworks.at(slot);
+            let Some(wants) = framework.and_then(|framework| framework.wanted.as_ref()) else {
+                return;
+            };
+            let next = wants.waiting_after(after.as_ref()).find(|(_, want)| {
+                too_large.is_none_or(|large| !large.fits_in(want.request.amounts))
+            });
+            let Some((name, want)) = next else { return };
+            let (name, request) = (Arc::clone(name), want.request.clone());
+            let (placed, hidden) = self.place_want(now, slot, revocable, &name, &request);
+            if !placed && !hidden {
+                too_large = Some(request.amounts);
+            }
+            after = Some(name);
+        }
+    }
+
+    /// Offers the best agent for one wanted thing, with room for more of them if there is; says
+    /// whether there was one, and whether one was left out that had room.
+    fn place_want(
+        &mut self,
+        now: Time,
+        framework: FrameworkSlot,
+        revocable: bool,
+        name: &str,
+        request: &Resources,
+    ) -> (bool, bool) {
+        let (mut left_out, mut tried) = (false, SlotSet::default());
+        loop {
+            let state = &self.state;
+            let best = state.agents.columns(revocable).best(request.amounts, |agent| {
+                let ask = Ask { framework, agent, revocable };
+                if state.agents.to_look_at.contains(agent) {
+                    // Its turn comes when all that are hungry have been asked.
+                    return false;
+                }
+                let may = !tried.contains(agent)
+                    && state.has_ports(agent, request)
+                    && state.may_have(ask)
+                    && !state.hides(ask, request.amounts);
+                left_out |= !may;
+                may
+            });
+            let Some(agent) = best else { return (false, left_out) };
+            let ask = Ask { framework, agent, revocable };
+            let (useful, by) = self.state.useful(ask, Some(name));
+            self.note(agent, by);
+            if let Some(useful) = useful {
+                self.offer(now, ask, useful);
+                return (true, left_out);
+            }
+            left_out = true;
+            if by.is_some() {
+                // Limits and guarantees are the same everywhere.
+                return (false, left_out);
+            }
+            tried.insert(agent);
+        }
+    }
+
+    /// Offers what the marked agents have free.
+    fn look_at_agents(&mut self, now: Time) {
+        let mut from = 0;
+        while let Some(agent) = self.state.agents.to_look_at.next(from) {
+            if self.orders.of(false).is_empty() && self.orders.of(true).is_empty() {
+                self.state.agents.to_look_at.clear();
+                return;
+            }
+            self.state.agents.to_look_at.remove(agent);
+            from = agent;
+            self.offer_agent(now, agent, false);
+            self.offer_agent(now, agent, true);
+        }
+    }
+
+    fn offer_agent(&mut self, now: Time, agent: usize, revocable: bool) {
+        while self.state.agents.columns(revocable).some().contains(agent)
+            && !self.orders.of(revocable).is_empty()
+        {
+            self.orders.of_mut(revocable).refresh(&self.state);
+            let Picks { picked, limits, kept_back } = self.pick(agent, revocable);
+            limits.into_iter().for_each(|role| self.note(agent, Some(HeldBackBy::Limit(role))));
+            if kept_back {
+                self.note(agent, Some(HeldBackBy::Guarantees));
+            }
+            let done = picked.is_empty() || !self.one_at_a_time(revocable);
+            for (framework, useful) in picked {
+                self.offer(now, Ask { framework, agent, revocable }, useful);
+            }
+            if done {
+                break;
+            }
+        }
+    }
+
+    /// Whether an offer may change what the next may be offered beyond what it takes itself.
+    fn one_at_a_time(&self, revocable: bool) -> bool {
+        !revocable && self.state.roles.with_quota > 0
+    }
+
+    /// Remembers what kept an offer small, so that it is looked at again when that has changed.
+    fn note(&mut self, agent: usize, by: Option<HeldBackBy>) {
+        match by {
+            None => {}
+            Some(HeldBackBy::Limit(role)) => self.state.roles.get_mut(role).held_back = true,
+            Some(HeldBackBy::Guarantees) => {
+                let spare = self.state.spare();
+                let first = self.kept_back.is_empty();
+                self.kept_back_at = if first { spare } else { self.kept_back_at.min(spare) };
+                self.kept_back.insert(agent);
+            }
+        }
+    }
+
+    /// Decides who gets an agent's free resources of one kind.
+    fn pick(&self, agent: usize, revocable: bool) -> Picks {
+        let (order, state) = (self.orders.of(revocable), &self.state);
+        let amounts = state.agents.columns(revocable).free(agent);
+        let mut pick = Picking {
+            machine: self,
+            agent,
+            revocable,
+            amounts,
+            free: None,
+            picks: Picks::default(),
+        };
+        let Some(of) = state.agents.at(agent) else { return pick.picks };
+        let nobody = SlotSet::default();
+        let open = if SMALLEST.fits_in(amounts) { order.open() } else { &nobody };
+        if open.is_empty() && order.wanting().is_empty() {
+            return pick.picks;
+        }
+        let filters = of.filters(revocable);
+        if !filters.is_empty() && filters.all_hide(amounts) {
+            let some = open.either_without(order.wanting(), filters.frameworks());
+            let mut few: Vec<_> = some.take(FEW + 1).map(|at| FrameworkSlot(at as u32)).collect();
+            if few.len() <= FEW {
+                few.sort_by_cached_key(|slot| order.place(*slot, &state.roles));
+                few.retain(|slot| order.place(*slot, &state.roles).is_some());
+                let _ = few.into_iter().try_for_each(|slot| pick.look(order, slot));
+                return pick.picks;
+            }
+        }
+        order.walk(|slot| pick.look(order, slot));
+        pick.picks
+    }
+
+    /// Makes one offer.
+    fn offer(&mut self, now: Time, ask: Ask, (resources, wants): Useful) {
+        let Ask { framework: slot, agent, revocable } = ask;
+        let id = OfferId::from_number(self.ids.give());
+        let expires = now + self.settings.offer_timeout;
+        let (Some(to), Some(of)) =
+            (self.state.frameworks.at_mut(slot), self.state.agents.at_mut(agent))
+        else {
+            return;
+        };
+        to.offers.push_back(id);
+        of.offers.push(id);
+        if let Some(wanted) = &mut to.wanted {
+            wants.iter().for_each(|name| wanted.offer(name, id));
+        }
+        let (framework, role, agent_id) = (to.id, to.role, of.id);
+        let made = OfferMade {
+            offer: id,
+            agent: agent_id,
+            node: Arc::clone(&of.node),
+            role: Arc::clone(&self.state.roles.get(role).name),
+            resources: resources.clone(),
+            revocable: revocable && (to.info.accepts_revocable || to.info.only_revocable),
+            expires_in: self.settings.offer_timeout,
+        };
+        self.outbox.add(framework, slot, made);
+        let says_wants = to.wanted.is_some();
+        let holding =
+            Holding { framework: Some(slot), role, agent, resources: &resources, revocable };
+        self.hold(holding, As::Offer);
+        self.state.offers.insert(Offer {
+            id,
+            framework,
+            framework_slot: slot,
+            agent: agent_id,
+            agent_slot: agent,
+            resources,
+            revocable,
+            expires,
+            wants,
+        });
+        if says_wants {
+            self.refresh_hunger_at(slot);
+        }
+    }
+
+    /// An agent and framework that an offer could be made of and to; there is none after
+    /// [`Machine::make_offers`].
+    pub(crate) fn missed_offer(&self) -> Option<(usize, FrameworkSlot)> {
+        [false, true].into_iter().find_map(|revocable| {
+            let hungry = self.state.sorted(self.orders.of(revocable));
+            self.state.agents.taken().find_map(|agent| {
+                let could = |slot: &&FrameworkSlot| {
+                    let ask = Ask { framework: **slot, agent, revocable };
+                    self.state.useful(ask, None).0.is_some()
+                };
+                hungry.iter().find(could).map(|slot| (agent, *slot))
+            })
+        })
+    }
+}
+
+/// The walk over those who are hungry, for one agent.
+struct Picking<'a> {
+    machine: &'a Machine,
+    agent: usize,
+    revocable: bool,
+    /// What is left; `free` is the same with ports, once somebody wants it.
+    amounts: Amounts,
+    free: Option<Resources>,
+    picks: Picks,
+}
+
+impl Picking<'_> {
+    fn look(&mut self, order: &Order, framework: FrameworkSlot) -> ControlFlow<()> {
+        let state = &self.machine.state;
+        let ask = Ask { framework, agent: self.agent, revocable: self.revocable };
+        let (room, by) = state.room(ask, self.amounts);
+        match by {
+            Some(HeldBackBy::Limit(role)) => self.picks.limits.push(role),
+            Some(HeldBackBy::Guarantees) => self.picks.kept_back = true,
+            None => {}
+        }
+        let Some(room) = room else {
+            let over = by == Some(HeldBackBy::Guarantees) && self.is_over(order, framework);
+            return if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        };
+        let agent = state.agents.at(self.agent);
+        let whole = self.free.get_or_insert_with(|| {
+            agent.map(|agent| agent.free_of(ask.revocable)).unwrap_or_default()
+        });
+        let whole_is_room = room == whole.amounts;
+        let cut = (!whole_is_room).then(|| Resources { amounts: room, ports: whole.ports.clone() });
+        let Some(useful) = state.fill(ask, cut.as_ref().unwrap_or(whole), None) else {
+            return ControlFlow::Continue(());
+        };
+        *whole = whole.minus(&useful.0);
+        self.amounts = whole.amounts;
+        self.picks.picked.push((framework, useful));
+        let none = self.amounts.cpus_milli() == 0 && self.amounts.memory_milli_mib() == 0;
+        if none || self.machine.one_at_a_time(self.revocable) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Whether guarantees keep everything from this framework and all after it: those whose own
+    /// guarantee is not met come first.
+    fn is_over(&self, order: &Order, framework: FrameworkSlot) -> bool {
+        let state = &self.machine.state;
+        let Some(framework) = state.frameworks.at(framework) else { return false };
+        let top = state.roles.upwards(framework.role).last();
+        let spare = state.spare();
+        let nothing = if order.wanting().is_empty() {
+            !SMALLEST.fits_in(spare)
+        } else {
+            spare.cpus_milli() == 0 && spare.memory_milli_mib() == 0
+        };
+        nothing && top.is_some_and(|(slot, _)| state.roles.is_met(slot))
+    }
+}

@@ -1,0 +1,94 @@
+//! A lent task's resources become a promise, in place: it goes on running where it is.
+//!
+//! Without this, work that began on lent resources stays revocable to its end, though its node may
+//! have been given back long ago. Its framework takes a promised offer of the same node for it, so
+//! whoever is most entitled to those resources decides (`fairness`), as for a launch.
+
+use crate::{
+    command::{Caller, Promotion, TaskUsage},
+    effect::Effect,
+    holdings::{As, Holding},
+    ids::{OfferId, TaskHandle},
+    machine::{Machine, Refusal, Reply},
+    offer::Offer,
+    resources::Resources,
+    tasks::TaskState,
+    time::Time,
+};
+use std::time::Duration;
+
+impl Machine {
+    /// Refused, it changes nothing: the task stays lent and the offers stand.
+    pub(crate) fn promote(
+        &mut self,
+        now: Time,
+        caller: Caller,
+        offers: &[OfferId],
+        promotion: Promotion,
+        refusal: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Reply, Refusal> {
+        self.caller(caller)?;
+        let Promotion { name, request } = promotion;
+        let handle = self.promotable(caller, offers, &name, &request).map_err(Refusal::Invalid)?;
+        let taken: Vec<_> = offers.iter().filter_map(|id| self.withdraw(*id)).collect();
+        let Some(first) = taken.first() else { return Ok(Reply::Done) };
+        let sum = taken.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
+        self.make_promised(first, handle, &request);
+        effects.push(Effect::Promote(first.agent, handle, request.clone()));
+        if self.caller(caller)?.wanted.is_none() {
+            self.refuse(now, first, sum.minus(&request).amounts, refusal);
+        }
+        self.refresh_hunger(caller.framework);
+        self.lending_changed(now, first.agent, effects);
+        Ok(Reply::Done)
+    }
+
+    /// The lent task of that name, if these offers can carry it where it is; or why not.
+    fn promotable(
+        &self,
+        caller: Caller,
+        offers: &[OfferId],
+        name: &str,
+        request: &Resources,
+    ) -> Result<TaskHandle, String> {
+        if let Some(fault) = self.offers_fault(caller, offers) {
+            return Err(fault);
+        }
+        let standing: Vec<_> = offers.iter().filter_map(|id| self.state.offers.get(*id)).collect();
+        let owner = self.state.frameworks.get(&caller.framework);
+        let handle = owner.and_then(|owner| owner.tasks.get(name));
+        let task = handle.and_then(|handle| self.state.tasks.by_handle.get(handle));
+        let Some(task) = task else { return Err(format!("there is no task {name:?}")) };
+        if !task.revocable {
+            return Err(format!("task {name:?} does not run on lent resources"));
+        }
+        if task.state == TaskState::Killing || task.state.is_terminal() {
+            return Err(format!("task {name:?} is ending"));
+        }
+        if standing.iter().any(|offer| offer.agent != task.agent || offer.revocable) {
+            return Err(format!("task {name:?} can only hold promised resources of its own agent"));
+        }
+        let sum =
+            standing.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
+        if request.amounts.is_zero() || !request.fits_in(&sum) {
+            return Err(format!("task {name:?} asks for {request}, the offers have {sum}"));
+        }
+        Ok(task.handle)
+    }
+
+    /// Moves the holding from what is lent to what is promised. What was measured of it was measured
+    /// behind its owners' backs: until the next report it counts with its full request.
+    fn make_promised(&mut self, offer: &Offer, handle: TaskHandle, request: &Resources) {
+        let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
+        let role = task.role;
+        let (framework, agent) = (Some(offer.framework_slot), offer.agent_slot);
+        let lent = std::mem::replace(&mut task.request, request.clone());
+        task.revocable = false;
+        task.usage = TaskUsage { forecast: Default::default(), ..task.usage };
+        let holding =
+            |resources, revocable| Holding { framework, role, agent, resources, revocable };
+        self.release(holding(&lent, true), As::Task);
+        self.hold(holding(request, false), As::Task);
+    }
+}
