@@ -8,8 +8,9 @@ use crate::{
     command::{Caller, Promotion, TaskUsage},
     effect::Effect,
     holdings::{As, Holding},
-    ids::{AgentId, OfferId, TaskHandle},
+    ids::{OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    offer::Offer,
     resources::Resources,
     tasks::TaskState,
     time::Time,
@@ -33,13 +34,13 @@ impl Machine {
         let taken: Vec<_> = offers.iter().filter_map(|id| self.withdraw(*id)).collect();
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
         let sum = taken.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
-        self.make_promised(first.agent, handle, &request);
+        self.make_promised(first, handle, &request);
         effects.push(Effect::Promote(first.agent, handle, request.clone()));
         if self.caller(caller)?.wanted.is_none() {
             self.refuse(now, first, sum.minus(&request).amounts, refusal);
         }
         self.refresh_hunger(caller.framework);
-        self.lending_changed(now, first.agent, true, effects);
+        self.lending_changed(now, first.agent, effects);
         Ok(Reply::Done)
     }
 
@@ -78,9 +79,10 @@ impl Machine {
 
     /// Moves the holding from what is lent to what is promised. What was measured of it was measured
     /// behind its owners' backs: until the next report it counts with its full request.
-    fn make_promised(&mut self, agent: AgentId, handle: TaskHandle, request: &Resources) {
+    fn make_promised(&mut self, offer: &Offer, handle: TaskHandle, request: &Resources) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
-        let (framework, role) = (task.framework, task.role);
+        let role = task.role;
+        let (framework, agent) = (Some(offer.framework_slot), offer.agent_slot);
         let lent = std::mem::replace(&mut task.request, request.clone());
         task.revocable = false;
         task.usage = TaskUsage { forecast: Default::default(), ..task.usage };
