@@ -16,6 +16,7 @@ use crate::{
     ids::{FrameworkId, OfferId},
     machine::Machine,
     offer::{Offer, SMALLEST},
+    operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
     roles::RoleSlot,
@@ -142,6 +143,10 @@ impl Machine {
         name: &str,
         request: &Resources,
     ) -> (bool, bool) {
+        if !revocable && let Some((ask, useful)) = self.kept_for_want(framework, name) {
+            self.offer(now, ask, useful);
+            return (true, false);
+        }
         let (mut left_out, mut tried) = (false, SlotSet::default());
         loop {
             let state = &self.state;
@@ -175,6 +180,18 @@ impl Machine {
         }
     }
 
+    /// What an agent keeps for the framework's role and would do for what it wants.
+    fn kept_for_want(&self, framework: FrameworkSlot, name: &str) -> Option<(Ask, Useful)> {
+        let agents = &self.state.agents;
+        // The turn of those marked comes when all that are hungry have been asked.
+        let mut keeping = agents.keeping().iter().filter(|at| !agents.to_look_at.contains(*at));
+        keeping.find_map(|agent| {
+            let ask = Ask { framework, agent, revocable: false };
+            let useful = self.state.useful_kept(ask, Some(name))?;
+            useful.1.iter().any(|placed| &**placed == name).then_some((ask, useful))
+        })
+    }
+
     /// Offers what the marked agents have free.
     fn look_at_agents(&mut self, now: Time) {
         let mut from = 0;
@@ -185,8 +202,24 @@ impl Machine {
             }
             self.state.agents.to_look_at.remove(agent);
             from = agent;
+            self.offer_kept(now, agent);
             self.offer_agent(now, agent, false);
             self.offer_agent(now, agent, true);
+        }
+    }
+
+    /// Offers what an agent keeps for roles, with what is free for everybody, to the most entitled.
+    fn offer_kept(&mut self, now: Time, agent: usize) {
+        while self.state.agents.keeping().contains(agent) && !self.orders.of(false).is_empty() {
+            self.orders.of_mut(false).refresh(&self.state);
+            let (state, mut found) = (&self.state, None);
+            self.orders.of(false).walk(|framework| {
+                let ask = Ask { framework, agent, revocable: false };
+                found = state.useful_kept(ask, None).map(|useful| (ask, useful));
+                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let Some((ask, useful)) = found else { return };
+            self.offer(now, ask, useful);
         }
     }
 
@@ -263,7 +296,8 @@ impl Machine {
     }
 
     /// Makes one offer.
-    fn offer(&mut self, now: Time, ask: Ask, (resources, wants): Useful) {
+    fn offer(&mut self, now: Time, ask: Ask, (lot, wants): Useful) {
+        let Lot { resources, reserved } = lot;
         let Ask { framework: slot, agent, revocable } = ask;
         let id = OfferId::from_number(self.ids.give());
         let expires = now + self.settings.offer_timeout;
@@ -284,13 +318,20 @@ impl Machine {
             node: Arc::clone(&of.node),
             role: Arc::clone(&self.state.roles.get(role).name),
             resources: resources.clone(),
+            reserved: reserved.clone(),
             revocable: revocable && (to.info.accepts_revocable || to.info.only_revocable),
             expires_in: self.settings.offer_timeout,
         };
         self.outbox.add(framework, slot, made);
         let says_wants = to.wanted.is_some();
-        let holding =
-            Holding { framework: Some(slot), role, agent, resources: &resources, revocable };
+        let holding = Holding {
+            framework: Some(slot),
+            role,
+            agent,
+            resources: &resources,
+            reserved: &reserved,
+            revocable,
+        };
         self.hold(holding, As::Offer);
         self.state.offers.insert(Offer {
             id,
@@ -299,6 +340,7 @@ impl Machine {
             agent: agent_id,
             agent_slot: agent,
             resources,
+            reserved,
             revocable,
             expires,
             wants,
@@ -317,6 +359,7 @@ impl Machine {
                 let could = |slot: &&FrameworkSlot| {
                     let ask = Ask { framework: **slot, agent, revocable };
                     self.state.useful(ask, None).0.is_some()
+                        || !revocable && self.state.useful_kept(ask, None).is_some()
                 };
                 hungry.iter().find(could).map(|slot| (agent, *slot))
             })
@@ -358,9 +401,10 @@ impl Picking<'_> {
         let Some(useful) = state.fill(ask, cut.as_ref().unwrap_or(whole), None) else {
             return ControlFlow::Continue(());
         };
-        *whole = whole.minus(&useful.0);
+        let (resources, names) = useful;
+        *whole = whole.minus(&resources);
         self.amounts = whole.amounts;
-        self.picks.picked.push((framework, useful));
+        self.picks.picked.push((framework, (resources.into(), names)));
         let none = self.amounts.cpus_milli() == 0 && self.amounts.memory_milli_mib() == 0;
         if none || self.machine.one_at_a_time(self.revocable) {
             ControlFlow::Break(())

@@ -3,11 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 /// Ports of one node. Ranges include both ends, are sorted, and neither overlap nor touch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u16, u16)>")]
 pub struct Ports(Vec<(u16, u16)>);
 
 /// At most so many ranges are read from outside.
 pub const MAX_RANGES: usize = 1_024;
+
+impl TryFrom<Vec<(u16, u16)>> for Ports {
+    type Error = crate::resources::AmountError;
+
+    fn try_from(ranges: Vec<(u16, u16)>) -> Result<Self, Self::Error> {
+        Self::from_ranges(&ranges).ok_or(crate::resources::AmountError::Ports)
+    }
+}
 
 impl Ports {
     /// The union of `ranges`; `None` if one runs backwards or there are more than [`MAX_RANGES`].

@@ -170,6 +170,7 @@ fn an_agent_that_missed_a_promotion_is_told_again() {
         name: "job".into(),
         role: "role2".into(),
         request: Amounts::of(500, 1_000).into(),
+        reserved: Default::default(),
         revocable: true,
         state: TaskState::Running,
     };
