@@ -312,8 +312,10 @@ impl<'a> Cluster<'a> {
             (task.speed_ppm() < STANDS_BELOW_PPM).then_some(task.done_ns())
         };
         let request = |job: usize| jobs[job].request_cpus_milli;
+        let launches = &self.record.jobs;
+        let begun = |job: usize| launches[job].launches;
         let framework = &mut self.frameworks[number];
-        let answers = framework.answer(offers, request, stands);
+        let answers = framework.answer(offers, request, begun, stands);
         let caller = framework.caller;
         for answer in &answers {
             self.say(number, caller, answer)?;
