@@ -2,7 +2,13 @@
 
 use crate::log::LogFormat;
 use clap::Args;
-use headroom_core::{domain::Domain, machine::Settings, roles::is_role_name};
+use headroom_core::{
+    domain::Domain,
+    machine::Settings,
+    quota::{Quota, UNLIMITED},
+    resources::{AmountError, Amounts, KINDS},
+    roles::is_role_name,
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     collections::BTreeMap,
@@ -99,6 +105,60 @@ pub struct RoleConfig {
     pub weight: f64,
     /// Its frameworks are lent to without having asked for it.
     pub opportunistic: bool,
+    /// What is kept free for it while it holds less (`{ cpus = 8, mem = 32768 }`, memory and disk in
+    /// MiB).
+    pub guarantee: Option<Amounts>,
+    /// What it may hold at most, with all roles below it; a kind that is not named has no limit.
+    pub limit: Option<LimitConfig>,
+}
+
+/// `limit = { cpus = 20 }`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitConfig {
+    /// CPUs.
+    pub cpus: Option<f64>,
+    /// MiB of memory.
+    pub mem: Option<f64>,
+    /// MiB of disk.
+    pub disk: Option<f64>,
+    /// GPUs.
+    pub gpus: Option<f64>,
+}
+
+impl RoleConfig {
+    /// Its quota, if one is set here.
+    ///
+    /// # Errors
+    /// An amount that can't be, or a guarantee that passes the limit.
+    pub fn quota(&self) -> Result<Option<Quota>, String> {
+        if self.guarantee.is_none() && self.limit.is_none() {
+            return Ok(None);
+        }
+        let LimitConfig { cpus, mem, disk, gpus } = self.limit.unwrap_or_default();
+        let limit = limit([cpus, mem, disk, gpus]).map_err(|problem| problem.to_string())?;
+        let guarantee = self.guarantee.unwrap_or_default();
+        if !guarantee.fits_in(limit) {
+            return Err("the guarantee passes the limit".to_owned());
+        }
+        Ok(Some(Quota { guarantee, limit }))
+    }
+}
+
+/// A limit in the kinds that are given.
+///
+/// # Errors
+/// An amount that can't be.
+pub fn limit(given: [Option<f64>; KINDS]) -> Result<Amounts, AmountError> {
+    let amounts = Amounts::from_units(given.map(Option::unwrap_or_default))?;
+    let kinds = given.into_iter().zip(amounts.0);
+    let mut limit = UNLIMITED;
+    for (of, (given, amount)) in limit.0.iter_mut().zip(kinds) {
+        if given.is_some() {
+            *of = amount;
+        }
+    }
+    Ok(limit)
 }
 
 /// `[log]`
@@ -136,7 +196,7 @@ impl Default for Lending {
 
 impl Default for RoleConfig {
     fn default() -> Self {
-        Self { weight: 1.0, opportunistic: false }
+        Self { weight: 1.0, opportunistic: false, guarantee: None, limit: None }
     }
 }
 
@@ -247,6 +307,7 @@ impl Config {
             }
             weight_milli(role.weight)
                 .map_err(|problem| wrong(&format!("roles.{name}.weight"), problem))?;
+            role.quota().map_err(|problem| wrong(&format!("roles.{name}"), problem))?;
         }
         crate::log::check_level(&self.log.level).map_err(|problem| wrong("log.level", problem))
     }

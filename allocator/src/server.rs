@@ -209,6 +209,13 @@ async fn set_roles(driver: &Driver, config: &Config) -> Result<(), ServeError> {
         let command = Command::SetRole(name.clone(), Some(weight), Some(role.opportunistic));
         let set = driver.call(command).await;
         set.map_err(|source| ServeError::Role { name: name.clone(), source })?;
+        let quota = role
+            .quota()
+            .map_err(|problem| ConfigError::Value { key: format!("roles.{name}"), problem })?;
+        if let Some(quota) = quota {
+            let set = driver.call(Command::SetQuota(name.clone(), Some(quota))).await;
+            set.map_err(|source| ServeError::Role { name: name.clone(), source })?;
+        }
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ fn a_file_sets_everything() {
         [roles.batch]
         weight = 2
         opportunistic = true
+        guarantee = { cpus = 2, mem = 1024 }
+        limit = { cpus = 8.5 }
         [log]
         format = "json"
         level = "debug"
@@ -50,6 +52,9 @@ fn a_file_sets_everything() {
     assert_eq!(config.listen.port(), 6_000);
     assert_eq!(config.state_dir, PathBuf::from("/tmp/x"));
     assert_eq!(config.roles["batch"].weight, 2.0);
+    let quota = config.roles["batch"].quota().unwrap().unwrap();
+    assert_eq!(quota.guarantee.cpus_milli(), 2_000);
+    assert_eq!((quota.limit.cpus_milli(), quota.limit.gpus_milli()), (8_500, u64::MAX));
     assert_eq!(config.log.format, LogFormat::Json);
     let settings = config.settings();
     assert_eq!(settings.step, Duration::from_millis(500));
@@ -92,6 +97,9 @@ fn wrong_keys_and_values_are_named() {
         ("[lending]\nmemory_margin = -0.1", "lending.memory_margin: -0.1"),
         ("[lending]\nmemory_margin = nan", "lending.memory_margin"),
         ("[roles.a]\nweight = 0", "roles.a.weight: 0"),
+        ("[roles.a]\nlimit = { cpu = 1 }", "cpu"),
+        ("[roles.a]\nlimit = { cpus = -1 }", "roles.a: cpus: -1"),
+        ("[roles.a]\nguarantee = { mem = 2 }\nlimit = { mem = 1 }", "guarantee passes the limit"),
         ("[roles.\"a b\"]\nweight = 1", "a b"),
         ("[log]\nformat = \"xml\"", "xml"),
         ("[log]\nlevel = \"=loud=\"", "log.level"),

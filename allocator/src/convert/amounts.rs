@@ -76,15 +76,8 @@ pub(crate) fn quota_in(
         return Err(wrong("guarantee", "names ports; a quota has amounts only"));
     }
     let v1::Limit { cpus, memory_mib, disk_mib, gpus } = limit.unwrap_or_default();
-    let given = [cpus, memory_mib, disk_mib, gpus];
-    let amounts = Amounts::from_units(given.map(|amount| amount.unwrap_or(0.0)));
-    let amounts = amounts.map_err(|problem| wrong("limit", problem))?;
-    let mut limit = UNLIMITED;
-    for (at, amount) in given.into_iter().enumerate() {
-        if amount.is_some() {
-            limit.0[at] = amounts.0[at];
-        }
-    }
+    let limit = crate::config::limit([cpus, memory_mib, disk_mib, gpus]);
+    let limit = limit.map_err(|problem| wrong("limit", problem))?;
     let quota = Quota { guarantee: guaranteed.amounts, limit };
     Ok((quota != Quota::default()).then_some(quota))
 }
