@@ -27,33 +27,43 @@ use std::{ops::ControlFlow, sync::Arc};
 /// Up to so many frameworks are put in order by themselves; for more, all are walked over in order.
 const FEW: usize = 32;
 
-/// Offers made and not sent yet, by framework.
+/// Offers made and not sent yet, in the order they were made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
-    made: Vec<(FrameworkId, FrameworkSlot, Vec<OfferMade>)>,
-    /// By framework slot: one more than the place in `made`; 0: none.
-    places: Vec<u32>,
+    made: Vec<(FrameworkSlot, OfferMade)>,
+    /// How many to each framework, by slot, and who has any.
+    counts: Vec<u32>,
+    to: Vec<(FrameworkId, FrameworkSlot)>,
 }
 
 impl Outbox {
     fn add(&mut self, id: FrameworkId, slot: FrameworkSlot, offer: OfferMade) {
-        if self.places.len() <= slot.at() {
-            self.places.resize(slot.at() + 1, 0);
+        if self.counts.len() <= slot.at() {
+            self.counts.resize(slot.at() + 1, 0);
         }
-        let place = &mut self.places[slot.at()];
-        if *place == 0 {
-            self.made.push((id, slot, Vec::new()));
-            *place = self.made.len() as u32;
+        let count = &mut self.counts[slot.at()];
+        if *count == 0 {
+            self.to.push((id, slot));
         }
-        self.made[*place as usize - 1].2.push(offer);
+        *count += 1;
+        self.made.push((slot, offer));
     }
 
+    /// One effect a framework.
     fn send(&mut self, effects: &mut Vec<Effect>) {
-        self.made.sort_unstable_by_key(|(id, ..)| *id);
-        for (id, slot, offers) in self.made.drain(..) {
-            self.places[slot.at()] = 0;
-            effects.push(Effect::Offers(id, offers));
+        self.to.sort_unstable();
+        let mut boxes: Vec<_> = Vec::with_capacity(self.to.len());
+        for (at, (id, slot)) in self.to.drain(..).enumerate() {
+            let count = std::mem::replace(&mut self.counts[slot.at()], at as u32);
+            boxes.push((id, slot, Vec::with_capacity(count as usize)));
         }
+        for (slot, offer) in self.made.drain(..) {
+            boxes[self.counts[slot.at()] as usize].2.push(offer);
+        }
+        effects.extend(boxes.into_iter().map(|(id, slot, offers)| {
+            self.counts[slot.at()] = 0;
+            Effect::Offers(id, offers)
+        }));
     }
 }
 
@@ -248,7 +258,8 @@ impl Machine {
             return pick.picks;
         }
         let filters = of.filters(revocable);
-        if !filters.is_empty() && filters.all_hide(amounts) {
+        let all_hidden = !filters.is_empty() && filters.all_hide(amounts);
+        if all_hidden {
             let some = open.either_without(order.wanting(), filters.frameworks());
             let mut few: Vec<_> = some.take(FEW + 1).map(|at| FrameworkSlot(at as u32)).collect();
             if few.len() <= FEW {
@@ -258,7 +269,17 @@ impl Machine {
                 return pick.picks;
             }
         }
-        order.walk(|slot| pick.look(order, slot));
+        if all_hidden {
+            let hidden = filters.frameworks();
+            order.walk(|slot| {
+                if hidden.contains(slot.at()) {
+                    return ControlFlow::Continue(());
+                }
+                pick.look(order, slot)
+            });
+        } else {
+            order.walk(|slot| pick.look(order, slot));
+        }
         pick.picks
     }
 
