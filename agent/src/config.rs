@@ -1,7 +1,8 @@
 //! What the operator sets: a TOML file, the environment, flags; the later ones win.
 
-use crate::{containers::Layout, probe::DEFAULT_SLOTS};
+use crate::{containers::Layout, probe::DEFAULT_SLOTS, reserved};
 use clap::{Args, ValueEnum};
+use headroom_core::reservation::Parts;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -10,6 +11,9 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
+
+/// One node gives at most so many GPUs.
+pub const MAX_GPUS: u32 = 1_024;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Error)]
@@ -93,8 +97,14 @@ pub struct Config {
     pub memory_mib: Option<f64>,
     /// Disk to give, in MiB; what is free in the state directory, less 5 GiB or half, if absent.
     pub disk_mib: Option<f64>,
-    /// GPUs to give.
-    pub gpus: Option<f64>,
+    /// GPUs to give, counted only: none if absent.
+    pub gpus: Option<u32>,
+    /// What of all that is reserved for roles (`cpus(web):2;mem(web):1024`).
+    pub reserved: String,
+    /// Where the node stands; with a zone, or not at all.
+    pub region: Option<String>,
+    /// The zone of that region.
+    pub zone: Option<String>,
     /// Texts by which frameworks choose nodes.
     pub attributes: BTreeMap<String, String>,
     /// How cgroup files are read.
@@ -128,6 +138,9 @@ impl Default for Config {
             memory_mib: None,
             disk_mib: None,
             gpus: None,
+            reserved: String::new(),
+            region: None,
+            zone: None,
             attributes: BTreeMap::new(),
             file_reader: FileReader::default(),
             ebpf: Switch::On,
@@ -166,6 +179,21 @@ pub struct Flags {
     /// Memory to give, in MiB
     #[arg(long, env = "HEADROOM_MEMORY_MIB")]
     pub memory_mib: Option<f64>,
+    /// Disk to give, in MiB
+    #[arg(long, env = "HEADROOM_DISK_MIB")]
+    pub disk_mib: Option<f64>,
+    /// GPUs to give
+    #[arg(long, env = "HEADROOM_GPUS")]
+    pub gpus: Option<u32>,
+    /// What of it is reserved for roles: "cpus(web):2;mem(web):1024"
+    #[arg(long, env = "HEADROOM_RESERVED", value_name = "RESOURCES")]
+    pub reserved: Option<String>,
+    /// The region the node stands in
+    #[arg(long, env = "HEADROOM_REGION", requires = "zone")]
+    pub region: Option<String>,
+    /// The zone of that region
+    #[arg(long, env = "HEADROOM_ZONE", requires = "region")]
+    pub zone: Option<String>,
     /// How cgroup files are read
     #[arg(long, env = "HEADROOM_FILE_READER")]
     pub file_reader: Option<FileReader>,
@@ -214,10 +242,14 @@ impl Config {
             };
         }
         take!(allocator, state_dir, cgroup_parent, file_reader, ebpf, reclaim, recover);
-        take!(forecast_window_s, forecast_young_s);
+        take!(forecast_window_s, forecast_young_s, reserved);
+        self.region = flags.region.clone().or(self.region.take());
+        self.zone = flags.zone.clone().or(self.zone.take());
         self.hostname = flags.hostname.clone().or(self.hostname.take());
         self.cpus = flags.cpus.or(self.cpus);
         self.memory_mib = flags.memory_mib.or(self.memory_mib);
+        self.disk_mib = flags.disk_mib.or(self.disk_mib);
+        self.gpus = flags.gpus.or(self.gpus);
     }
 
     /// Checks what a type can't.
@@ -225,18 +257,23 @@ impl Config {
     /// # Errors
     /// Names the setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let amounts = [
-            ("cpus", self.cpus),
-            ("memory_mib", self.memory_mib),
-            ("disk_mib", self.disk_mib),
-            ("gpus", self.gpus),
-        ];
+        let amounts =
+            [("cpus", self.cpus), ("memory_mib", self.memory_mib), ("disk_mib", self.disk_mib)];
         for (key, amount) in amounts {
             if let Some(amount) = amount.filter(|amount| !(0.0..=1e9).contains(amount)) {
                 let reason = format!("{amount} is not between 0 and 1e9");
                 return Err(ConfigError::Value { key, reason });
             }
         }
+        if let Some(gpus) = self.gpus.filter(|gpus| *gpus > MAX_GPUS) {
+            let reason = format!("{gpus} are more than {MAX_GPUS}, which no node has");
+            return Err(ConfigError::Value { key: "gpus", reason });
+        }
+        if self.region.is_some() != self.zone.is_some() {
+            let reason = "a node stands in a region and a zone of it; set both".into();
+            return Err(ConfigError::Value { key: "region", reason });
+        }
+        self.reservations()?;
         if self.forecast_window_s == 0 {
             let reason = "a window of no length has no peak".into();
             return Err(ConfigError::Value { key: "forecast_window_s", reason });
@@ -246,6 +283,15 @@ impl Config {
             return Err(ConfigError::Value { key: "allocator", reason });
         }
         Ok(())
+    }
+
+    /// What is reserved for roles.
+    ///
+    /// # Errors
+    /// The text is not understood.
+    pub fn reservations(&self) -> Result<Parts, ConfigError> {
+        let wrong = |reason| ConfigError::Value { key: "reserved", reason };
+        reserved::configured(&self.reserved).map_err(wrong)
     }
 
     /// Where containers and sandboxes are.

@@ -12,6 +12,7 @@ use crate::{
     meter::{self, Meter},
     node,
     probe::{CgroupLayout, Probe, ProbeConfig},
+    reserved,
     tasks::{self, Keeper},
 };
 use headroom_proto::v1 as wire;
@@ -198,6 +199,12 @@ fn hello(config: &Config, rung: char, absences: Vec<wire::Absence>) -> wire::Hel
         rung: rung.to_string(),
         absences,
         attributes: config.attributes.clone(),
+        domain: config.region.clone().zip(config.zone.clone()).map(domain),
+        reserved: reserved::told(&config.reservations().unwrap_or_default()),
         ..Default::default()
     }
+}
+
+fn domain((region, zone): (String, String)) -> wire::Domain {
+    wire::Domain { region, zone }
 }

@@ -15,5 +15,6 @@ pub mod meter;
 pub mod node;
 pub mod order;
 pub mod probe;
+pub mod reserved;
 pub mod supervisor;
 pub mod tasks;

@@ -181,7 +181,10 @@ impl Link {
             Down::Kill(kill) if self.is_current(kill.epoch) => {
                 self.order(tasks::Message::Kill(kill))
             }
-            Down::Launch(_) | Down::Kill(_) => {
+            Down::DestroyVolume(order) if self.is_current(order.epoch) => {
+                self.order(tasks::Message::DestroyVolume(order))
+            }
+            Down::Launch(_) | Down::Kill(_) | Down::DestroyVolume(_) => {
                 error!("an order of an older allocator is refused");
                 Ok(())
             }

@@ -31,7 +31,7 @@ pub fn total(config: &Config) -> wire::Resources {
         cpus: config.cpus.unwrap_or_else(cpus),
         memory_mib: config.memory_mib.unwrap_or_else(memory_mib).floor(),
         disk_mib: config.disk_mib.unwrap_or_else(|| disk_mib(config)).floor(),
-        gpus: config.gpus.unwrap_or(0.0),
+        gpus: config.gpus.map_or(0.0, f64::from),
         ports: vec![wire::PortRange { first, last }],
     }
 }
@@ -51,4 +51,22 @@ fn disk_mib(config: &Config) -> f64 {
     let free = statvfs(&config.state_dir)
         .map_or(0.0, |disk| disk.blocks_available() as f64 * disk.fragment_size() as f64 / MIB);
     free - DISK_KEPT_MIB.min(free / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_is_measured_and_gpus_are_counted() {
+        let state_dir = tempfile::tempdir().unwrap();
+        let config = Config { state_dir: state_dir.path().into(), ..Config::default() };
+        let measured = total(&config);
+        let disk = statvfs(state_dir.path()).unwrap();
+        let whole = disk.blocks() as f64 * disk.fragment_size() as f64 / MIB;
+        assert!(measured.disk_mib < whole, "{} MiB of {whole}", measured.disk_mib);
+        assert_eq!(measured.gpus, 0.0);
+        let set = total(&Config { disk_mib: Some(7.9), gpus: Some(2), ..config });
+        assert_eq!((set.disk_mib, set.gpus), (7.0, 2.0));
+    }
 }

@@ -2,8 +2,10 @@
 
 use crate::{
     cgroup::Class,
-    containers::{Command, ContainerSpec},
+    containers::{Command, ContainerSpec, VolumeSpec},
+    reserved,
 };
+use headroom_core::reservation::Parts;
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -28,6 +30,9 @@ pub struct Order {
     pub gpus: f64,
     /// Port ranges, both ends included.
     pub ports: Vec<(u32, u32)>,
+    /// The reserved part of all that.
+    #[serde(default)]
+    pub reserved: Parts,
 }
 
 /// Why an order can't be carried out.
@@ -89,7 +94,17 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         disk_mib: resources.disk_mib,
         gpus: resources.gpus,
         ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
+        reserved: reserved::parts(launch.reserved),
     };
+    let volumes = order.reserved.iter().filter_map(|(tag, _)| {
+        let volume = tag.volume.as_ref()?;
+        Some(VolumeSpec {
+            role: tag.role()?.to_owned(),
+            id: volume.id.clone(),
+            container_path: volume.container_path.clone(),
+        })
+    });
+    let volumes = volumes.collect();
     let memory_mib = task.limit_memory_mib.unwrap_or(order.memory_mib);
     let user = [command.user, launch.framework_user].into_iter().find(|user| !user.is_empty());
     Ok(ContainerSpec {
@@ -111,6 +126,7 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         pids_limit: Some(pids_limit),
         grace_ms: task.kill_grace_ms.unwrap_or(DEFAULT_GRACE_MS),
         no_new_privs: false,
+        volumes,
         payload: serde_json::to_string(&order).unwrap_or_default(),
     })
 }

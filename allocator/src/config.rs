@@ -2,7 +2,7 @@
 
 use crate::log::LogFormat;
 use clap::Args;
-use headroom_core::{machine::Settings, roles::is_role_name};
+use headroom_core::{domain::Domain, machine::Settings, roles::is_role_name};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     collections::BTreeMap,
@@ -69,6 +69,8 @@ pub struct Config {
     /// How long an agent may be away before its tasks are given up (`"75s"`).
     #[serde(deserialize_with = "duration")]
     pub agent_timeout: Duration,
+    /// Where the allocator is: agents in other regions are only for frameworks that know of regions.
+    pub domain: Option<Domain>,
     /// What is lent.
     pub lending: Lending,
     /// Roles by name. Those named here are set so at every start, whatever an operator set since.
@@ -118,6 +120,7 @@ impl Default for Config {
             step: settings.step,
             offer_timeout: settings.offer_timeout,
             agent_timeout: settings.agent_timeout,
+            domain: None,
             lending: Lending::default(),
             roles: BTreeMap::new(),
             log: Log::default(),
@@ -258,6 +261,7 @@ impl Config {
             cpu_margin_milli: (self.lending.cpu_margin * 1_000.0).round() as u64,
             memory_margin_milli: (self.lending.memory_margin * 1_000.0).round() as u64,
             lending: self.lending.enabled,
+            domain: self.domain.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod amounts;
+pub(crate) mod reserved;
 pub(crate) mod scheduler;
 pub(crate) mod task;
 
@@ -48,6 +49,7 @@ impl From<CallError> for Status {
                 | Refusal::UnknownTask(_) => Self::not_found(text),
                 Refusal::WrongSession(_) => Self::unauthenticated(text),
                 Refusal::Invalid(_) => Self::invalid_argument(text),
+                Refusal::Reservation(..) => Self::failed_precondition(text),
                 Refusal::Bound { .. } => Self::resource_exhausted(text),
             },
         }

@@ -6,7 +6,7 @@ mod subject;
 use crate::{
     agents::{Directory, FileError},
     config::weight_milli,
-    convert::{scheduler, task::grace_in, wrong},
+    convert::{amounts::quota_in, reserved::operation_in, scheduler, task::grace_in, wrong},
     driver::Driver,
 };
 use headroom_core::{command::Command, roles::is_role_name};
@@ -108,6 +108,38 @@ impl Operator for Door {
         self.driver.call(Command::ResetRole(name.clone())).await?;
         info!(role = name, "an operator reset a role");
         Ok(Response::new(v1::ResetRoleResponse {}))
+    }
+
+    async fn set_quota(
+        &self,
+        request: Request<v1::SetQuotaRequest>,
+    ) -> Result<Response<v1::Role>, Status> {
+        let v1::SetQuotaRequest { role, guarantee, limit } = request.into_inner();
+        let name = role_name(role)?;
+        let quota = quota_in(guarantee.as_ref(), limit)?;
+        self.driver.call(Command::SetQuota(name.clone(), quota)).await?;
+        info!(role = name, ?quota, "an operator set a quota");
+        Ok(Response::new(self.role(name).await?))
+    }
+
+    async fn reserve(
+        &self,
+        request: Request<v1::ReserveRequest>,
+    ) -> Result<Response<v1::AgentState>, Status> {
+        let v1::ReserveRequest { agent_id, operation } = request.into_inner();
+        let id = agent_id.parse().map_err(|problem| wrong("agent_id", problem))?;
+        let operation = operation.ok_or_else(|| wrong("operation", "is missing"))?;
+        let operation = operation_in("operation", operation)?;
+        let (name, parts) = (operation.name(), operation.parts().to_string());
+        self.driver.call(Command::Reserve(id, operation)).await?;
+        info!(agent = agent_id, parts, "an operator asked to {name}");
+        let directory = self.directory.snapshot();
+        let agent = self.driver.query(move |machine, now| {
+            let agent = machine.state().agents.get(id)?;
+            Some(cluster::agent(agent, &directory, now))
+        });
+        let gone = || Status::not_found(format!("agent {agent_id} is not known any more"));
+        Ok(Response::new(agent.await?.ok_or_else(gone)?))
     }
 
     async fn why(

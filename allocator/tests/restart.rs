@@ -39,6 +39,7 @@ async fn a_restart_keeps_frameworks_roles_and_tasks() {
         state: TaskState::Running.into(),
         role: "*".to_owned(),
         revocable: false,
+        ..Default::default()
     };
     let again = v1::Hello {
         agent_id: agent.id.clone(),

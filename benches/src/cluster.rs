@@ -157,6 +157,7 @@ impl Cluster {
                 name: name.clone(),
                 role: String::new(),
                 request: slot().into(),
+                reserved: Default::default(),
                 revocable: false,
                 state: TaskState::Running,
             });
@@ -286,7 +287,7 @@ pub fn hello(at: usize) -> AgentHello {
         hostname: hostname(at),
         total: agent_total(),
         attributes: [("rack".to_owned(), format!("r{}", at / 40))].into(),
-        tasks: Vec::new(),
+        ..AgentHello::default()
     }
 }
 

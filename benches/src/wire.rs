@@ -132,6 +132,7 @@ impl Framework {
             offer_ids: vec![offer_id.to_owned()],
             tasks,
             refuse_ms: None,
+            operations: Vec::new(),
         };
         self.client.accept(request).await.map(drop).map_err(Fault::call("accept"))
     }

@@ -12,7 +12,10 @@ mod log;
 mod logs;
 mod output;
 mod ps;
+mod quantities;
+mod quota;
 mod record;
+mod reserve;
 mod roles;
 mod run;
 mod signals;
@@ -73,6 +76,12 @@ enum Command {
     /// List roles, their weights and rights
     Roles,
     Role(roles::RoleArgs),
+    Quota(quota::QuotaArgs),
+    /// List what nodes keep for roles
+    Reservations,
+    Reserve(reserve::ReserveArgs),
+    Unreserve(reserve::UnreserveArgs),
+    Volume(reserve::VolumeArgs),
     /// List frameworks
     Frameworks,
     Teardown(frameworks::TeardownArgs),
@@ -140,6 +149,11 @@ async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, 
         Command::Top(args) => top::top(args, &client, output).await?,
         Command::Roles => roles::roles(&client, output).await?,
         Command::Role(args) => roles::role(args, &client, output).await?,
+        Command::Quota(args) => quota::quota(args, &client, output).await?,
+        Command::Reservations => reserve::reservations(&client, output).await?,
+        Command::Reserve(args) => reserve::reserve(args, &client, output).await?,
+        Command::Unreserve(args) => reserve::unreserve(args, &client, output).await?,
+        Command::Volume(args) => reserve::volume(args, &client, output).await?,
         Command::Frameworks => frameworks::frameworks(&client, output).await?,
         Command::Teardown(args) => frameworks::teardown(args, &client, output).await?,
         // Dispatched before the runtime or above.

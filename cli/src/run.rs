@@ -2,6 +2,7 @@
 //! with one task.
 
 pub(crate) mod args;
+mod constraint;
 mod course;
 mod ending;
 mod fit;

@@ -2,11 +2,14 @@
 
 use crate::{
     command::{AgentReport, Usage},
+    domain::Domain,
     filter::Filters,
     fit::Columns,
     frameworks::FrameworkSlot,
     ids::{AgentId, OfferId, TaskHandle},
+    kept::Kept,
     ports::Ports,
+    reservation::Parts,
     resources::{Amounts, Resources},
     slots::SlotSet,
     time::Time,
@@ -26,6 +29,8 @@ pub struct Node {
     pub hostname: String,
     /// Texts by which frameworks choose.
     pub attributes: BTreeMap<String, String>,
+    /// Where it stands, if it says so.
+    pub domain: Option<Domain>,
 }
 
 /// One node.
@@ -37,6 +42,8 @@ pub struct Agent {
     pub node: Arc<Node>,
     /// All it has.
     pub total: Resources,
+    /// What of it is reserved.
+    pub kept: Kept,
     /// Whether its stream stands.
     pub connected: bool,
     /// When the stream broke.
@@ -76,6 +83,7 @@ impl Agent {
             id,
             node: Arc::new(Node { hostname, ..Node::default() }),
             total: Resources::default(),
+            kept: Kept::default(),
             connected: false,
             gone_since: None,
             held: Resources::default(),
@@ -94,13 +102,11 @@ impl Agent {
         }
     }
 
-    /// What can be promised now.
+    /// What can be promised to anybody now.
     #[must_use]
     pub fn free(&self) -> Resources {
-        if !self.takes_work() {
-            return Resources::default();
-        }
-        Resources { amounts: self.free_amounts(), ports: self.free_ports.clone() }
+        let free = self.unclaimed();
+        if self.kept.is_empty() { free } else { free.minus(&self.kept.idle().sum()) }
     }
 
     /// The ports that are neither held nor offered, worked out anew.
@@ -114,7 +120,26 @@ impl Agent {
         if !self.takes_work() {
             return Amounts::ZERO;
         }
-        self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts)
+        let free = self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts);
+        if self.kept.is_empty() { free } else { free.minus(self.kept.idle().sum().amounts) }
+    }
+
+    /// What nobody holds or is offered, whomever it is kept for.
+    fn unclaimed(&self) -> Resources {
+        if !self.takes_work() {
+            return Resources::default();
+        }
+        let amounts = self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts);
+        Resources { amounts, ports: self.free_ports.clone() }
+    }
+
+    /// What is kept for `role` and can be promised to it now.
+    #[must_use]
+    pub fn free_reserved(&self, role: &str) -> Parts {
+        if self.kept.is_empty() {
+            return Parts::default();
+        }
+        self.kept.idle_for(role, &self.unclaimed())
     }
 
     /// What can be lent now: no resource is in two offers, so what is promised in offers is not lent.
@@ -200,6 +225,10 @@ pub struct Agents {
     /// Those that may have something that somebody wants: more is free than when last looked at, a
     /// filter is over, or somebody is hungry who was not.
     pub(crate) to_look_at: SlotSet,
+    /// Those of which something is reserved.
+    keeping: SlotSet,
+    /// Those that are not for everybody: they have GPUs, or say where they stand.
+    special: SlotSet,
 }
 
 impl Agents {
@@ -229,6 +258,8 @@ impl Agents {
         }
         self.lending_since[slot] = None;
         self.to_look_at.remove(slot);
+        self.keeping.remove(slot);
+        self.special.remove(slot);
         self.vacant.push(slot);
         Some(agent)
     }
@@ -287,9 +318,23 @@ impl Agents {
         let more =
             free.set(slot, agent.free_amounts()) | lendable.set(slot, agent.free_revocable());
         self.lending_since[slot] = agent.reported.filter(|_| !agent.lendable.is_zero());
-        if more {
+        let keeps = !agent.kept.is_empty();
+        if more || keeps {
             self.to_look_at.insert(slot);
         }
+        self.keeping.set(slot, keeps);
+        let special = agent.total.amounts.gpus_milli() > 0 || agent.node.domain.is_some();
+        self.special.set(slot, special);
+    }
+
+    /// Those of which something is reserved.
+    pub(crate) const fn keeping(&self) -> &SlotSet {
+        &self.keeping
+    }
+
+    /// Those that are not for everybody.
+    pub(crate) const fn special(&self) -> &SlotSet {
+        &self.special
     }
 
     /// An agent's filters of one kind, to be changed; they touch no column.
@@ -325,6 +370,9 @@ impl Agents {
     /// Has everything that is free of one kind looked at anew.
     pub(crate) fn look_at_free(&mut self, revocable: bool) {
         self.to_look_at.add_all(self.columns[usize::from(revocable)].some());
+        if !revocable {
+            self.to_look_at.add_all(&self.keeping);
+        }
     }
 
     /// Has everything that is free looked at anew.

@@ -1,8 +1,14 @@
 //! All that may enter the core.
 
 use crate::{
+    capability::Capabilities,
+    constraint::Constraints,
+    domain::Domain,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    minimum::Minimum,
+    operate::Deeds,
     quota::Quota,
+    reservation::{Operation, Parts},
     resources::{Amounts, Resources},
     tasks::{TaskState, TaskStatus},
 };
@@ -19,6 +25,10 @@ pub struct AgentHello {
     pub total: Resources,
     /// Texts by which frameworks choose nodes.
     pub attributes: BTreeMap<String, String>,
+    /// Where the node stands, if it says so.
+    pub domain: Option<Domain>,
+    /// What the agent's configuration reserves of its total.
+    pub reserved: Parts,
     /// All tasks it still has, ended ones with updates to deliver included.
     pub tasks: Vec<HeldTask>,
 }
@@ -36,6 +46,8 @@ pub struct HeldTask {
     pub role: String,
     /// What it holds.
     pub request: Resources,
+    /// The reserved part of that.
+    pub reserved: Parts,
     /// Whether that is lent.
     pub revocable: bool,
     /// How far it is.
@@ -110,6 +122,12 @@ pub struct FrameworkInfo {
     pub only_revocable: bool,
     /// It will say what it wants, and is offered nothing before.
     pub says_wants: bool,
+    /// What it knows to handle.
+    pub capabilities: Capabilities,
+    /// Which agents it takes.
+    pub constraints: Constraints,
+    /// The least it wants to be offered at a time; none: [`crate::offer::SMALLEST`].
+    pub minimum: Option<Minimum>,
 }
 
 /// Something a framework wants to run and has no place for yet.
@@ -173,6 +191,8 @@ pub enum Command {
     Want(Caller, Vec<Want>),
     /// A framework takes offers and launches on them; the rest is not offered again for a while.
     Accept(Caller, Vec<OfferId>, Vec<Launch>, Duration),
+    /// As [`Self::Accept`], and before the launches it changes what the offers are kept for.
+    Operate(Caller, Vec<OfferId>, Deeds, Duration),
     /// A framework takes promised offers for a task of its own that runs there on lent resources:
     /// from now on it holds the request, and it is lent no more. The rest is not offered again for a
     /// while.
@@ -195,6 +215,8 @@ pub enum Command {
     SetRole(String, Option<u64>, Option<bool>),
     /// The operator gives a role back its defaults.
     ResetRole(String),
+    /// The operator changes what an agent keeps for whom.
+    Reserve(AgentId, Operation),
     /// The operator sets what a role is guaranteed and what it may not pass; none: neither.
     SetQuota(String, Option<Quota>),
     /// A time step ends: account for it.

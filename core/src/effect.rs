@@ -5,6 +5,7 @@ use crate::{
     command::FrameworkInfo,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     quota::Quota,
+    reservation::Parts,
     resources::Resources,
     tasks::{Reason, TaskStatus},
 };
@@ -23,6 +24,8 @@ pub struct OfferMade {
     pub role: Arc<str>,
     /// What is offered.
     pub resources: Resources,
+    /// The reserved part of that.
+    pub reserved: Parts,
     /// Lent, and the framework asked to be told.
     pub revocable: bool,
     /// How long it stands.
@@ -48,6 +51,8 @@ pub enum Record {
     QuotaRemoved(String),
     /// A role with nothing special any more.
     RoleReset(String),
+    /// What was reserved of an agent beside what its configuration says; empty: nothing.
+    Reservations(AgentId, Parts),
 }
 
 /// All that may leave.
@@ -76,6 +81,8 @@ pub enum Effect {
     Promote(AgentId, TaskHandle, Resources),
     /// Order an end.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
+    /// Order the end of a role's volume, by its id.
+    DestroyVolume(AgentId, String, String),
     /// Tell an agent that an update was taken note of.
     Acknowledge(AgentId, TaskHandle, [u8; 16]),
 }
@@ -93,6 +100,8 @@ pub struct LaunchOrder {
     pub role: String,
     /// Whether what it holds is lent.
     pub revocable: bool,
+    /// The reserved part of what it holds, its volumes included.
+    pub reserved: Parts,
     /// What the framework wrote.
     pub payload: Vec<u8>,
 }

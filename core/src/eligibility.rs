@@ -6,7 +6,8 @@
 use crate::{
     frameworks::FrameworkSlot,
     machine::State,
-    offer::{MAX_WANTS_AN_OFFER, SMALLEST},
+    offer::MAX_WANTS_AN_OFFER,
+    operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
     wants::{Wanted, Wants},
@@ -22,13 +23,22 @@ pub(crate) struct Ask {
 }
 
 /// What to offer, and for which wants.
-pub(crate) type Useful = (Resources, Vec<Arc<str>>);
+pub(crate) type Useful = (Lot, Vec<Arc<str>>);
+/// The same before it is known which part of it is reserved.
+type Filling = (Resources, Vec<Arc<str>>);
 
 impl State {
     /// Whether the framework may have resources of this agent at all, whatever is free of it.
     pub(crate) fn may_have(&self, ask: Ask) -> bool {
-        let _ = ask;
-        true
+        if !self.agents.special().contains(ask.agent)
+            && !self.frameworks.picky().contains(ask.framework.at())
+        {
+            return true;
+        }
+        let pair = self.frameworks.at(ask.framework).zip(self.agents.at(ask.agent));
+        pair.is_some_and(|(framework, agent)| {
+            framework.barrier(agent, self.domain.as_ref()).is_none()
+        })
     }
 
     /// What no guarantee keeps back of all that is free.
@@ -57,16 +67,17 @@ impl State {
 
     /// What to offer the framework of `free`, cut to its room: all of it, or what it said it wants
     /// (`first` before the rest).
-    pub(crate) fn fill(&self, ask: Ask, free: &Resources, first: Option<&str>) -> Option<Useful> {
+    pub(crate) fn fill(&self, ask: Ask, free: &Resources, first: Option<&str>) -> Option<Filling> {
         let framework = self.frameworks.at(ask.framework)?;
         let Some(wants) = &framework.wanted else {
-            return SMALLEST.fits_in(free.amounts).then(|| (free.clone(), Vec::new()));
+            return framework.is_enough(free.amounts).then(|| (free.clone(), Vec::new()));
         };
         let filters = self.agents.at(ask.agent)?.filters(ask.revocable);
         // A filter hides each wanted thing that is no larger than what was declined.
         let (resources, names) =
             pack(free, wants, first, |want| !filters.hides(ask.framework, want.request.amounts));
-        (!names.is_empty()).then_some((resources, names))
+        let of_use = !names.is_empty() && framework.is_enough(resources.amounts);
+        of_use.then_some((resources, names))
     }
 
     /// All of the above: what to offer the framework of what the agent has free now.
@@ -84,7 +95,34 @@ impl State {
             let free = Resources { amounts: room, ..agent.free_of(ask.revocable) };
             self.fill(ask, &free, first)
         });
-        (useful, by)
+        (useful.map(|(resources, names)| (resources.into(), names)), by)
+    }
+
+    /// What to offer the framework of what the agent keeps for its role, together with what is free
+    /// for everybody; `None` if nothing of the first would be of use.
+    pub(crate) fn useful_kept(&self, ask: Ask, first: Option<&str>) -> Option<Useful> {
+        if !self.agents.keeping().contains(ask.agent) || !self.may_have(ask) {
+            return None;
+        }
+        let framework = self.frameworks.at(ask.framework)?;
+        let agent = self.agents.at(ask.agent)?;
+        let reserved = agent.free_reserved(&framework.info.role);
+        if reserved.is_empty() {
+            return None;
+        }
+        let free = agent.free();
+        let (room, _) = self.roles.room(framework.role, free.amounts, self.spare());
+        let resources = Resources { amounts: room, ..free }.plus(&reserved.sum());
+        let mut lot = Lot { resources, reserved };
+        if framework.wanted.is_none() {
+            let hidden = self.hides(ask, lot.resources.amounts);
+            let of_use = framework.is_enough(lot.resources.amounts) && !hidden;
+            return of_use.then_some((lot, Vec::new()));
+        }
+        lot = lot.without_volumes();
+        let (resources, names) = self.fill(ask, &lot.resources, first)?;
+        let reserved = lot.take(&resources, None).ok()?;
+        (!reserved.is_empty()).then_some((Lot { resources, reserved }, names))
     }
 
     /// Whether the framework has declined as much of this agent.
@@ -111,7 +149,7 @@ fn pack(
     wants: &Wants,
     first: Option<&str>,
     may: impl Fn(&Wanted) -> bool,
-) -> Useful {
+) -> Filling {
     let (mut sum, mut names) = (Resources::default(), Vec::new());
     let head = first.and_then(|name| wants.waiting_named(name));
     let rest = wants.waiting().filter(|(name, _)| first != Some(&***name));

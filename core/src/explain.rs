@@ -1,10 +1,13 @@
 //! Why no offer? Answered from the state alone, agent by agent.
 
 use crate::{
+    admission::Barrier,
     agents::Agent,
+    capability::Lack,
     frameworks::{Framework, Wanted},
     ids::AgentId,
     machine::Machine,
+    operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
     tasks::TaskState,
@@ -28,6 +31,35 @@ pub struct Why {
 
 /// So many agents are named one by one.
 pub const MAX_AGENTS_NAMED: usize = 50;
+
+/// What is wrong with what is free on an agent.
+fn shortage(agent: &Agent, role: &str, revocable: bool, free: &Resources) -> String {
+    if revocable && !agent.report.lending && agent.reported.is_some() {
+        return format!("it does not lend: {}", agent.report.lending_reason);
+    }
+    if revocable {
+        return format!("to lend: {free}");
+    }
+    let idle = agent.kept.idle();
+    let others = idle.minus(&idle.for_role(role));
+    if others.is_empty() {
+        return format!("free: {free}");
+    }
+    format!("free: {free}; reserved: {others}")
+}
+
+/// What can be done about a barrier.
+const fn remedy(barrier: &Barrier<'_>) -> &'static str {
+    match barrier {
+        Barrier::Lack(Lack::Gpus) => {
+            "let the framework say that it can use GPUs, or what it wants; or add a node without GPUs"
+        }
+        Barrier::Lack(Lack::Region) => "let the framework say that it knows of regions",
+        Barrier::Constraint(_) => {
+            "loosen the framework's constraints, or set that attribute on a node"
+        }
+    }
+}
 
 impl Why {
     fn settled(summary: String) -> Self {
@@ -136,7 +168,10 @@ impl Machine {
             let summary = format!("{name} waits: there is no agent");
             return Why { waiting: true, hints: vec![hint], ..Why::settled(summary) };
         }
-        let possible = agents.iter().any(|agent| request.fits_in(&agent.total));
+        let own = self.settings.domain.as_ref();
+        let mut large = agents.iter().filter(|agent| request.fits_in(&agent.total)).peekable();
+        let possible = large.peek().is_some();
+        let barriers: Option<Vec<_>> = large.map(|agent| framework.barrier(agent, own)).collect();
         let named = agents.iter().take(MAX_AGENTS_NAMED);
         let reasons = named.map(|agent| {
             (
@@ -145,7 +180,9 @@ impl Machine {
                 self.why_not_here(now, framework, request, agent),
             )
         });
-        let summary = if possible {
+        let summary = if let Some(barrier) = barriers.as_ref().and_then(|all| all.first()) {
+            format!("{name} waits: no agent with {request} is for it: {barrier}")
+        } else if possible {
             format!("{name} waits: no agent has {request} free for role {}", framework.info.role)
         } else {
             let largest = agents.iter().map(|agent| agent.total.amounts);
@@ -154,7 +191,8 @@ impl Machine {
                 "{name} can never start: it asks for {request}, and the most any node has is {largest}"
             )
         };
-        let hints = self.hints(framework, possible);
+        let mut hints = self.hints(framework, possible);
+        hints.extend(barriers.iter().flatten().take(1).map(|barrier| remedy(barrier).to_owned()));
         Why { summary, agents: reasons.collect(), hints, waiting: true, impossible: !possible }
     }
 
@@ -187,6 +225,9 @@ impl Machine {
         if !agent.report.refusing_work.is_empty() {
             return format!("it takes no new work: {}", agent.report.refusing_work);
         }
+        if let Some(barrier) = framework.barrier(agent, self.settings.domain.as_ref()) {
+            return barrier.to_string();
+        }
         if !request.fits_in(&agent.total) {
             return format!("it has only {} in all", agent.total);
         }
@@ -197,17 +238,13 @@ impl Machine {
             if !framework.takes(revocable, opportunistic) {
                 continue;
             }
-            let (kind, free) = if revocable {
-                ("to lend", agent.free_revocable().into())
-            } else {
-                ("free", agent.free())
-            };
+            let role = &framework.info.role;
+            let free = Lot::free(agent, role, revocable).without_volumes().resources;
             if !request.fits_in(&free) || free.is_empty() {
-                let mut reason = format!("{kind}: {free}");
-                if revocable && !agent.report.lending && agent.reported.is_some() {
-                    reason = format!("it does not lend: {}", agent.report.lending_reason);
-                }
-                reasons.push(reason);
+                reasons.push(shortage(agent, role, revocable, &free));
+            } else if !framework.is_enough(free.amounts) {
+                let least = framework.info.minimum.clone().unwrap_or_default();
+                reasons.push(format!("free: {free}, and its framework wants at least {least}"));
             } else if let Some(until) = slot.and_then(|slot| agent.filters(revocable).until(slot)) {
                 let seconds = until.since(now).as_secs();
                 reasons.push(format!("its framework declined it, for {seconds} s more"));

@@ -6,6 +6,7 @@ use crate::{
     offer::SMALLEST,
     resources::Amounts,
     roles::RoleSlot,
+    slots::SlotSet,
     time::Time,
     wants::Wants,
 };
@@ -97,7 +98,8 @@ impl Framework {
     /// The least offer that could be of use to it.
     #[must_use]
     pub fn least(&self) -> Amounts {
-        self.wanted.as_ref().map_or(SMALLEST, Wants::least)
+        let least = self.wanted.as_ref().map_or(SMALLEST, Wants::least);
+        self.info.minimum.as_ref().map_or(least, |minimum| least.max(minimum.least()))
     }
 
     pub(crate) fn offer_is_gone(&mut self, id: OfferId) {
@@ -115,6 +117,8 @@ pub struct Frameworks {
     by_id: BTreeMap<FrameworkId, FrameworkSlot>,
     /// [`Framework::least`], by slot: what the walk over all frameworks looks at first.
     least: Vec<Amounts>,
+    /// Those with constraints.
+    picky: SlotSet,
 }
 
 impl Frameworks {
@@ -129,8 +133,8 @@ impl Frameworks {
             FrameworkSlot(self.slots.len() as u32 - 1)
         });
         self.by_id.insert(framework.id, slot);
-        self.least[slot.at()] = framework.least();
         self.slots[slot.at()] = Some(Box::new(framework));
+        self.refresh(slot);
         Some(slot)
     }
 
@@ -144,7 +148,13 @@ impl Frameworks {
     pub(crate) fn refresh(&mut self, slot: FrameworkSlot) {
         if let Some(framework) = &self.slots[slot.at()] {
             self.least[slot.at()] = framework.least();
+            self.picky.set(slot.at(), framework.is_picky());
         }
+    }
+
+    /// Those with constraints.
+    pub(crate) const fn picky(&self) -> &SlotSet {
+        &self.picky
     }
 
     /// The least offer that could be of use to a framework.

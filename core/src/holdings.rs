@@ -1,6 +1,9 @@
 //! Who holds what: the one place where the ledgers of agent, framework and role change, together.
 
-use crate::{frameworks::FrameworkSlot, machine::Machine, resources::Resources, roles::RoleSlot};
+use crate::{
+    frameworks::FrameworkSlot, machine::Machine, reservation::Parts, resources::Resources,
+    roles::RoleSlot,
+};
 
 /// As what resources are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,20 +21,28 @@ pub(crate) struct Holding<'a> {
     pub(crate) role: RoleSlot,
     pub(crate) agent: usize,
     pub(crate) resources: &'a Resources,
+    /// The reserved part of those.
+    pub(crate) reserved: &'a Parts,
     pub(crate) revocable: bool,
 }
 
 impl Machine {
     /// Enters a holding in all three ledgers.
     pub(crate) fn hold(&mut self, holding: Holding<'_>, held_as: As) {
-        let Holding { framework, role, agent, resources, revocable } = holding;
+        let Holding { framework, role, agent, resources, reserved, revocable } = holding;
         let amounts = resources.amounts;
-        match held_as {
-            As::Offer => self.state.agents.offer(agent, resources, revocable),
-            As::Task => drop(self.state.agents.update_at(agent, |agent| match revocable {
-                false => agent.held = agent.held.plus(resources),
-                true => agent.lent = agent.lent.plus(amounts),
-            })),
+        if reserved.is_empty() && held_as == As::Offer {
+            self.state.agents.offer(agent, resources, revocable);
+        } else {
+            self.state.agents.update_at(agent, |agent| {
+                agent.kept.hold(reserved, held_as);
+                match (revocable, held_as) {
+                    (false, As::Offer) => agent.offered = agent.offered.plus(resources),
+                    (false, As::Task) => agent.held = agent.held.plus(resources),
+                    (true, As::Offer) => agent.lent_offered = agent.lent_offered.plus(amounts),
+                    (true, As::Task) => agent.lent = agent.lent.plus(amounts),
+                }
+            });
         }
         if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.plus(amounts);
@@ -42,14 +53,20 @@ impl Machine {
 
     /// Takes a holding out of all three ledgers.
     pub(crate) fn release(&mut self, holding: Holding<'_>, held_as: As) {
-        let Holding { framework, role, agent, resources, revocable } = holding;
+        let Holding { framework, role, agent, resources, reserved, revocable } = holding;
         let amounts = resources.amounts;
-        match held_as {
-            As::Offer => self.state.agents.withdraw(agent, resources, revocable),
-            As::Task => drop(self.state.agents.update_at(agent, |agent| match revocable {
-                false => agent.held = agent.held.minus(resources),
-                true => agent.lent = agent.lent.minus(amounts),
-            })),
+        if reserved.is_empty() && held_as == As::Offer {
+            self.state.agents.withdraw(agent, resources, revocable);
+        } else {
+            self.state.agents.update_at(agent, |agent| {
+                agent.kept.release(reserved, held_as);
+                match (revocable, held_as) {
+                    (false, As::Offer) => agent.offered = agent.offered.minus(resources),
+                    (false, As::Task) => agent.held = agent.held.minus(resources),
+                    (true, As::Offer) => agent.lent_offered = agent.lent_offered.minus(amounts),
+                    (true, As::Task) => agent.lent = agent.lent.minus(amounts),
+                }
+            });
         }
         if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.minus(amounts);

@@ -5,6 +5,7 @@ use crate::{
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::Machine,
     quota::Quota,
+    reservation::Parts,
     resources::{Amounts, Resources},
     roles::RoleSlot,
     time::Time,
@@ -19,6 +20,9 @@ pub enum Violation {
     /// Guaranteed offers on an agent pass what is not held.
     #[error("agent {0}: offers pass capacity less guaranteed holdings")]
     Oversold(AgentId),
+    /// More of an agent's reservations is held or offered than there is.
+    #[error("agent {0}: more is held or offered of what is reserved than there is")]
+    Reserved(AgentId),
     /// An agent's ledger is not the sum of its tasks and offers.
     #[error("agent {0}: the {1} ledger is not the sum of its parts")]
     AgentLedger(AgentId, &'static str),
@@ -51,6 +55,8 @@ struct Sums {
     offered: BTreeMap<AgentId, Resources>,
     lent: BTreeMap<AgentId, Amounts>,
     lent_offered: BTreeMap<AgentId, Amounts>,
+    kept_held: BTreeMap<AgentId, Parts>,
+    kept_offered: BTreeMap<AgentId, Parts>,
     used: BTreeMap<AgentId, Amounts>,
     frameworks: BTreeMap<FrameworkId, Amounts>,
     roles: BTreeMap<RoleSlot, RoleSums>,
@@ -102,6 +108,7 @@ impl Machine {
             } else {
                 let held = sums.held.entry(task.agent).or_default();
                 *held = held.plus(&task.request);
+                add_parts(&mut sums.kept_held, task.agent, &task.reserved);
             }
             if self.state.frameworks.contains_key(&task.framework) {
                 add(&mut sums.frameworks, task.framework, amounts);
@@ -147,6 +154,17 @@ impl Machine {
                     return fault("it has a port of another offer");
                 };
                 *offered = sum;
+                add_parts(&mut sums.kept_offered, offer.agent, &offer.reserved);
+            }
+            if offer.reserved.iter().any(|(tag, _)| !tag.is_for(&framework.info.role)) {
+                return fault("it has what is reserved for another role");
+            }
+            if !offer.reserved.sum().fits_in(&offer.resources) {
+                return fault("it has more reserved than there is in it");
+            }
+            let barrier = framework.barrier(agent, self.settings.domain.as_ref());
+            if barrier.is_some() || !framework.is_enough(amounts) {
+                return fault("its framework is not to be offered that agent, or so little");
             }
             add(&mut sums.frameworks, offer.framework, amounts);
             self.add_to_roles(sums, framework.role, amounts, offer.revocable);
@@ -172,6 +190,15 @@ impl Machine {
             }
             if agent.lent_offered != of(&sums.lent_offered, &agent.id) {
                 return fault("lent and offered");
+            }
+            let (kept, no_parts) = (&agent.kept, Parts::default());
+            if kept.held() != sums.kept_held.get(&agent.id).unwrap_or(&no_parts)
+                || kept.offered() != sums.kept_offered.get(&agent.id).unwrap_or(&no_parts)
+            {
+                return fault("reserved");
+            }
+            if !kept.is_sound() {
+                return Err(Violation::Reserved(agent.id));
             }
             if agent.used != of(&sums.used, &agent.id) {
                 return fault("used");
@@ -280,6 +307,13 @@ impl Machine {
             Some((self.state.agents.at(agent)?.id, self.state.frameworks.at(framework)?.id))
         });
         missed.map_or(Ok(()), |(agent, framework)| Err(Violation::Missed(agent, framework)))
+    }
+}
+
+fn add_parts(sums: &mut BTreeMap<AgentId, Parts>, agent: AgentId, parts: &Parts) {
+    if !parts.is_empty() {
+        let sum = sums.entry(agent).or_default();
+        *sum = sum.plus(parts);
     }
 }
 

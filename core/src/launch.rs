@@ -8,7 +8,8 @@ use crate::{
     ids::{OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     offer::Offer,
-    resources::Resources,
+    operate::Deeds,
+    reservation::Parts,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -20,16 +21,19 @@ impl Machine {
         now: Time,
         caller: Caller,
         offers: &[OfferId],
-        launches: Vec<Launch>,
+        deeds: Deeds,
         refusal: Duration,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         self.caller(caller)?;
         let fault = self.offers_fault(caller, offers);
         let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
+        let there = own.iter().filter_map(|id| self.state.offers.get(*id));
+        let there: Vec<_> = if fault.is_none() { there.cloned().collect() } else { Vec::new() };
+        let (all, mut rest) = self.operated(caller, &there, &deeds.operations)?;
         let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
         if let Some(fault) = fault {
-            for launch in &launches {
+            for (launch, _) in &deeds.launches {
                 let status =
                     TaskStatus::of(&launch.name, None, TaskState::Lost, Reason::InvalidOffers);
                 effects.push(Effect::Update(caller.framework, status.saying(fault.clone())));
@@ -37,24 +41,27 @@ impl Machine {
             return Ok(Reply::Done);
         }
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
-        let mut rest =
-            taken.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
-        for launch in launches {
-            match self.launch_fault(caller, &launch, &rest) {
-                Some(fault) => {
+        if !deeds.operations.is_empty() {
+            self.rearrange(first.agent, &all, effects);
+        }
+        for (launch, reserved) in deeds.launches {
+            let fault = self.launch_fault(caller, &launch);
+            let portion = match fault {
+                Some(fault) => Err(fault),
+                None => rest.take(&launch.request, reserved.as_ref()),
+            };
+            match portion {
+                Err(fault) => {
                     let (state, reason) = (TaskState::Error, Reason::InvalidTask);
                     let status = TaskStatus::of(&launch.name, Some(first.agent), state, reason);
                     effects.push(Effect::Update(caller.framework, status.saying(fault)));
                 }
-                None => {
-                    rest = rest.minus(&launch.request);
-                    self.launch(now, first, launch, effects);
-                }
+                Ok(reserved) => self.launch(now, first, launch, reserved, effects),
             }
         }
         let says_what = self.caller(caller)?.wanted.is_some();
         if !says_what {
-            self.refuse(now, first, rest.amounts, refusal);
+            self.refuse(now, first, rest.resources.amounts, refusal);
         }
         let agent = first.agent;
         self.refresh_hunger(caller.framework);
@@ -90,7 +97,7 @@ impl Machine {
         None
     }
 
-    fn launch_fault(&self, caller: Caller, launch: &Launch, rest: &Resources) -> Option<String> {
+    fn launch_fault(&self, caller: Caller, launch: &Launch) -> Option<String> {
         let framework = self.state.frameworks.get(&caller.framework)?;
         if framework.tasks.contains_key(&*launch.name) {
             return Some("the framework already has an active task of this id".to_owned());
@@ -101,11 +108,18 @@ impl Machine {
         if launch.request.amounts.is_zero() {
             return Some("the task asks for nothing".to_owned());
         }
-        (!launch.request.fits_in(rest))
-            .then(|| format!("it asks for {}, the offers have {rest}", launch.request))
+        (!launch.request.amounts.has_whole_gpus())
+            .then(|| "the task asks for a part of a GPU; GPUs are given whole".to_owned())
     }
 
-    fn launch(&mut self, now: Time, offer: &Offer, launch: Launch, effects: &mut Vec<Effect>) {
+    fn launch(
+        &mut self,
+        now: Time,
+        offer: &Offer,
+        launch: Launch,
+        reserved: Parts,
+        effects: &mut Vec<Effect>,
+    ) {
         let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
         let Offer { framework, framework_slot, agent, agent_slot, revocable, .. } = *offer;
@@ -123,6 +137,7 @@ impl Machine {
             role,
             agent: agent_slot,
             resources: &launch.request,
+            reserved: &reserved,
             revocable,
         };
         self.hold(holding, As::Task);
@@ -136,6 +151,7 @@ impl Machine {
             agent,
             role,
             request: launch.request,
+            reserved: reserved.clone(),
             revocable,
             state: TaskState::Staging,
             since: now,
@@ -144,7 +160,8 @@ impl Machine {
         };
         self.state.tasks.by_handle.insert(handle, task);
         let payload = launch.payload;
-        let order = LaunchOrder { handle, framework, user, role: role_name, revocable, payload };
+        let role = role_name;
+        let order = LaunchOrder { handle, framework, user, role, revocable, reserved, payload };
         effects.push(Effect::Launch(agent, Box::new(order)));
     }
 

@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admission;
 pub mod agents;
+pub mod capability;
 pub mod command;
+pub mod constraint;
 pub mod deadline;
+pub mod domain;
 pub mod effect;
 mod eligibility;
 pub mod explain;
@@ -20,18 +24,22 @@ pub mod frameworks;
 pub mod holdings;
 pub mod ids;
 pub mod invariants;
+pub mod kept;
 mod launch;
 pub mod ledger;
 pub mod machine;
 mod membership;
+pub mod minimum;
 pub mod offer;
 mod offering;
+pub mod operate;
 pub mod overcommit;
 pub mod ports;
 mod promote;
 pub mod questions;
 pub mod quota;
 pub mod reclaim;
+pub mod reservation;
 pub mod resources;
 pub mod roles;
 pub mod slots;

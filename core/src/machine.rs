@@ -4,6 +4,7 @@ use crate::{
     agents::Agents,
     command::Command,
     deadline::{Deadline, Deadlines},
+    domain::Domain,
     effect::{Effect, Record},
     fairness::Orders,
     frameworks::Frameworks,
@@ -13,13 +14,14 @@ use crate::{
     offering::Outbox,
     overcommit::STALE_STEPS,
     questions::Questions,
+    reservation::{Fault, Parts},
     resources::Amounts,
     roles::Roles,
     slots::SlotSet,
     tasks::Tasks,
     time::Time,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use thiserror::Error;
 
 /// How long a declined or expired offer is not made again, unless the framework says (Mesos: 5 s).
@@ -43,6 +45,8 @@ pub struct Settings {
     pub memory_margin_milli: u64,
     /// Whether anything is lent at all.
     pub lending: bool,
+    /// Where the allocator is; agents in other regions are for frameworks that know of regions.
+    pub domain: Option<Domain>,
 }
 
 impl Default for Settings {
@@ -54,6 +58,7 @@ impl Default for Settings {
             cpu_margin_milli: 50,
             memory_margin_milli: 100,
             lending: true,
+            domain: None,
         }
     }
 }
@@ -87,6 +92,9 @@ pub enum Refusal {
     /// A field is wrong.
     #[error("{0}")]
     Invalid(String),
+    /// Resources can't be kept for whom it was asked.
+    #[error("agent {0}: {1}")]
+    Reservation(AgentId, Fault),
     /// A named bound is reached.
     #[error("at most {bound} {what} are taken; {hint}")]
     Bound {
@@ -114,6 +122,10 @@ pub struct State {
     pub offers: Offers,
     /// The time-step sums.
     pub ledger: Ledger,
+    /// What was reserved of agents that were given up, should they come back.
+    pub abandoned: BTreeMap<AgentId, Parts>,
+    /// Where the allocator is.
+    pub domain: Option<Domain>,
 }
 
 /// The core: state, and the one way to change it.
@@ -147,6 +159,8 @@ impl Machine {
             tasks: Tasks::default(),
             offers: Offers::default(),
             ledger: Ledger::default(),
+            abandoned: BTreeMap::new(),
+            domain: settings.domain.clone(),
         };
         Self {
             settings,
@@ -175,6 +189,7 @@ impl Machine {
                 Record::Quota(name, quota) => self.restore_quota(&name, quota),
                 Record::Framework(id, info) => self.restore_framework(now, id, info),
                 Record::Agent(id, hostname) => self.restore_agent(now, id, hostname),
+                Record::Reservations(id, parts) => self.restore_reservations(id, parts),
                 Record::FrameworkRemoved(_)
                 | Record::AgentRemoved(_)
                 | Record::QuotaRemoved(_)
@@ -242,7 +257,10 @@ impl Machine {
             Command::Teardown(id) => self.teardown(id, effects),
             Command::Want(caller, wants) => self.want(now, caller, wants),
             Command::Accept(caller, offers, launches, refusal) => {
-                self.accept(now, caller, &offers, launches, refusal, effects)
+                self.accept(now, caller, &offers, launches.into(), refusal, effects)
+            }
+            Command::Operate(caller, offers, deeds, refusal) => {
+                self.accept(now, caller, &offers, deeds, refusal, effects)
             }
             Command::Promote(caller, offers, promotion, refusal) => {
                 self.promote(now, caller, &offers, promotion, refusal, effects)
@@ -263,6 +281,7 @@ impl Machine {
             }
             Command::ResetRole(name) => self.reset_role(&name, effects),
             Command::SetQuota(name, quota) => self.set_quota(&name, quota, effects),
+            Command::Reserve(agent, operation) => self.reserve(agent, &operation, effects),
             Command::Step => self.step(now, effects),
             Command::Wake => Ok(Reply::Done),
         }

@@ -52,9 +52,12 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<AgentId, Refusal> {
         let id = AgentId::from_number(self.ids.give());
+        let kept = self.kept_of(hello, effects);
+        let dynamic = kept.dynamic();
         let agent = Agent {
             node: Arc::new(node(hello)),
             total: hello.total.clone(),
+            kept,
             connected: true,
             ..Agent::unseen(id, String::new())
         };
@@ -64,6 +67,9 @@ impl Machine {
             hint: "run a second cluster",
         })?;
         effects.push(Effect::Persist(Record::Agent(id, hello.hostname.clone())));
+        if !dynamic.is_empty() {
+            effects.push(Effect::Persist(Record::Reservations(id, dynamic)));
+        }
         Ok(id)
     }
 
@@ -84,6 +90,7 @@ impl Machine {
             agent.gone_since = None;
             agent.node = Arc::new(node(hello));
             agent.total = hello.total.clone();
+            agent.kept.configure(&hello.reserved);
             agent.report = AgentReport::default();
             agent.reported = None;
         });
@@ -132,6 +139,7 @@ impl Machine {
         let name: Arc<str> = held.name.as_str().into();
         owner.tasks.insert(Arc::clone(&name), handle);
         let role = owner.role;
+        let reserved = self.reserved_of(agent, held);
         let task = Task {
             handle,
             framework,
@@ -139,6 +147,7 @@ impl Machine {
             agent,
             role,
             request: held.request.clone(),
+            reserved,
             revocable,
             state: held.state,
             since: now,
@@ -181,8 +190,8 @@ impl Machine {
     fn holding_of<'a>(&self, task: &'a Task) -> Option<Holding<'a>> {
         let (framework, agent) =
             (self.state.frameworks.slot(task.framework), self.state.agents.slot(task.agent)?);
-        let Task { role, revocable, ref request, .. } = *task;
-        Some(Holding { framework, role, agent, resources: request, revocable })
+        let Task { role, revocable, ref request, ref reserved, .. } = *task;
+        Some(Holding { framework, role, agent, resources: request, reserved, revocable })
     }
 
     pub(crate) fn agent_report(
@@ -290,13 +299,14 @@ impl Machine {
             self.lose(now, handle, Reason::AgentLost, &why, effects);
         }
         effects.extend(told.into_iter().map(|fw| Effect::AgentLost(fw, id, why.clone())));
-        self.remove_agent(id);
+        self.remove_agent(id, effects);
         effects.push(Effect::Persist(Record::AgentRemoved(id)));
         self.seen(id, effects);
     }
 
-    fn remove_agent(&mut self, id: AgentId) {
+    fn remove_agent(&mut self, id: AgentId, effects: &mut Vec<Effect>) {
         let Some(agent) = self.state.agents.remove(id) else { return };
+        self.abandon(&agent.kept, id, effects);
         for revocable in [false, true] {
             let filters = agent.filters(revocable);
             for framework in filters.frameworks().iter() {
@@ -328,5 +338,9 @@ impl Machine {
 }
 
 fn node(hello: &AgentHello) -> Node {
-    Node { hostname: hello.hostname.clone(), attributes: hello.attributes.clone() }
+    Node {
+        hostname: hello.hostname.clone(),
+        attributes: hello.attributes.clone(),
+        domain: hello.domain.clone(),
+    }
 }

@@ -9,6 +9,7 @@ use crate::{
     holdings::{As, Holding},
     ids::{AgentId, FrameworkId, OfferId},
     machine::{DEFAULT_REFUSAL, Machine},
+    reservation::Parts,
     resources::{Amounts, Resources},
     time::Time,
 };
@@ -27,6 +28,8 @@ pub struct Offer {
     pub(crate) agent_slot: usize,
     /// What.
     pub resources: Resources,
+    /// The reserved part of that.
+    pub reserved: Parts,
     /// Whether it is lent.
     pub revocable: bool,
     /// When it ends by itself.
@@ -111,9 +114,10 @@ impl Machine {
             if let Some(wanted) = &mut framework.wanted {
                 offer.wants.iter().for_each(|name| waits |= wanted.withdraw(name, id));
             }
-            let resources = &offer.resources;
+            let (resources, reserved) = (&offer.resources, &offer.reserved);
             let framework = Some(slot);
-            self.release(Holding { framework, role, agent, resources, revocable }, As::Offer);
+            let holding = Holding { framework, role, agent, resources, reserved, revocable };
+            self.release(holding, As::Offer);
             if waits {
                 self.unplaced.insert(slot.at());
                 self.refresh_hunger_at(slot);

@@ -16,6 +16,7 @@ use crate::{
     ids::{FrameworkId, OfferId},
     machine::Machine,
     offer::{Offer, SMALLEST},
+    operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
     roles::RoleSlot,
@@ -71,7 +72,9 @@ impl Outbox {
 #[derive(Clone, Debug, Default)]
 struct Picks {
     picked: Vec<(FrameworkSlot, Useful)>,
-    limits: Vec<RoleSlot>,
+    /// The roles of those who were offered less than there is, or nothing.
+    held_back: Vec<RoleSlot>,
+    /// Guarantees kept something back.
     kept_back: bool,
 }
 
@@ -152,6 +155,10 @@ impl Machine {
         name: &str,
         request: &Resources,
     ) -> (bool, bool) {
+        if !revocable && let Some((ask, useful)) = self.kept_for_want(framework, name) {
+            self.offer(now, ask, useful);
+            return (true, false);
+        }
         let (mut left_out, mut tried) = (false, SlotSet::default());
         loop {
             let state = &self.state;
@@ -171,7 +178,13 @@ impl Machine {
             let Some(agent) = best else { return (false, left_out) };
             let ask = Ask { framework, agent, revocable };
             let (useful, by) = self.state.useful(ask, Some(name));
-            self.note(agent, by);
+            if by.is_some() {
+                let role = self.state.frameworks.at(framework).map(|of| of.role);
+                role.into_iter().for_each(|role| self.state.roles.note_held_back(role));
+                // Guarantees are the same everywhere: what they leave later may fit on any agent.
+                self.note_kept_back(agent);
+                self.kept_back.add_all(self.state.agents.columns(false).some());
+            }
             if let Some(useful) = useful {
                 self.offer(now, ask, useful);
                 return (true, left_out);
@@ -185,6 +198,18 @@ impl Machine {
         }
     }
 
+    /// What an agent keeps for the framework's role and would do for what it wants.
+    fn kept_for_want(&self, framework: FrameworkSlot, name: &str) -> Option<(Ask, Useful)> {
+        let agents = &self.state.agents;
+        // The turn of those marked comes when all that are hungry have been asked.
+        let mut keeping = agents.keeping().iter().filter(|at| !agents.to_look_at.contains(*at));
+        keeping.find_map(|agent| {
+            let ask = Ask { framework, agent, revocable: false };
+            let useful = self.state.useful_kept(ask, Some(name))?;
+            useful.1.iter().any(|placed| &**placed == name).then_some((ask, useful))
+        })
+    }
+
     /// Offers what the marked agents have free.
     fn look_at_agents(&mut self, now: Time) {
         let mut from = 0;
@@ -195,8 +220,24 @@ impl Machine {
             }
             self.state.agents.to_look_at.remove(agent);
             from = agent;
+            self.offer_kept(now, agent);
             self.offer_agent(now, agent, false);
             self.offer_agent(now, agent, true);
+        }
+    }
+
+    /// Offers what an agent keeps for roles, with what is free for everybody, to the most entitled.
+    fn offer_kept(&mut self, now: Time, agent: usize) {
+        while self.state.agents.keeping().contains(agent) && !self.orders.of(false).is_empty() {
+            self.orders.of_mut(false).refresh(&self.state);
+            let (state, mut found) = (&self.state, None);
+            self.orders.of(false).walk(|framework| {
+                let ask = Ask { framework, agent, revocable: false };
+                found = state.useful_kept(ask, None).map(|useful| (ask, useful));
+                if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let Some((ask, useful)) = found else { return };
+            self.offer(now, ask, useful);
         }
     }
 
@@ -205,10 +246,10 @@ impl Machine {
             && !self.orders.of(revocable).is_empty()
         {
             self.orders.of_mut(revocable).refresh(&self.state);
-            let Picks { picked, limits, kept_back } = self.pick(agent, revocable);
-            limits.into_iter().for_each(|role| self.note(agent, Some(HeldBackBy::Limit(role))));
+            let Picks { picked, held_back, kept_back } = self.pick(agent, revocable);
+            held_back.into_iter().for_each(|role| self.state.roles.note_held_back(role));
             if kept_back {
-                self.note(agent, Some(HeldBackBy::Guarantees));
+                self.note_kept_back(agent);
             }
             let done = picked.is_empty() || !self.one_at_a_time(revocable);
             for (framework, useful) in picked {
@@ -225,18 +266,12 @@ impl Machine {
         !revocable && self.state.roles.with_quota > 0
     }
 
-    /// Remembers what kept an offer small, so that it is looked at again when that has changed.
-    fn note(&mut self, agent: usize, by: Option<HeldBackBy>) {
-        match by {
-            None => {}
-            Some(HeldBackBy::Limit(role)) => self.state.roles.get_mut(role).held_back = true,
-            Some(HeldBackBy::Guarantees) => {
-                let spare = self.state.spare();
-                let first = self.kept_back.is_empty();
-                self.kept_back_at = if first { spare } else { self.kept_back_at.min(spare) };
-                self.kept_back.insert(agent);
-            }
-        }
+    /// Remembers that guarantees kept an offer small, so that it is looked at again when they do not.
+    fn note_kept_back(&mut self, agent: usize) {
+        let spare = self.state.spare();
+        let first = self.kept_back.is_empty();
+        self.kept_back_at = if first { spare } else { self.kept_back_at.min(spare) };
+        self.kept_back.insert(agent);
     }
 
     /// Decides who gets an agent's free resources of one kind.
@@ -284,7 +319,8 @@ impl Machine {
     }
 
     /// Makes one offer.
-    fn offer(&mut self, now: Time, ask: Ask, (resources, wants): Useful) {
+    fn offer(&mut self, now: Time, ask: Ask, (lot, wants): Useful) {
+        let Lot { resources, reserved } = lot;
         let Ask { framework: slot, agent, revocable } = ask;
         let id = OfferId::from_number(self.ids.give());
         let expires = now + self.settings.offer_timeout;
@@ -305,13 +341,20 @@ impl Machine {
             node: Arc::clone(&of.node),
             role: Arc::clone(&self.state.roles.get(role).name),
             resources: resources.clone(),
+            reserved: reserved.clone(),
             revocable: revocable && (to.info.accepts_revocable || to.info.only_revocable),
             expires_in: self.settings.offer_timeout,
         };
         self.outbox.add(framework, slot, made);
         let says_wants = to.wanted.is_some();
-        let holding =
-            Holding { framework: Some(slot), role, agent, resources: &resources, revocable };
+        let holding = Holding {
+            framework: Some(slot),
+            role,
+            agent,
+            resources: &resources,
+            reserved: &reserved,
+            revocable,
+        };
         self.hold(holding, As::Offer);
         self.state.offers.insert(Offer {
             id,
@@ -320,6 +363,7 @@ impl Machine {
             agent: agent_id,
             agent_slot: agent,
             resources,
+            reserved,
             revocable,
             expires,
             wants,
@@ -338,6 +382,7 @@ impl Machine {
                 let could = |slot: &&FrameworkSlot| {
                     let ask = Ask { framework: **slot, agent, revocable };
                     self.state.useful(ask, None).0.is_some()
+                        || !revocable && self.state.useful_kept(ask, None).is_some()
                 };
                 hungry.iter().find(could).map(|slot| (agent, *slot))
             })
@@ -361,10 +406,14 @@ impl Picking<'_> {
         let state = &self.machine.state;
         let ask = Ask { framework, agent: self.agent, revocable: self.revocable };
         let (room, by) = state.room(ask, self.amounts);
-        match by {
-            Some(HeldBackBy::Limit(role)) => self.picks.limits.push(role),
-            Some(HeldBackBy::Guarantees) => self.picks.kept_back = true,
-            None => {}
+        if by.is_some()
+            && let Some(of) = state.frameworks.at(framework)
+        {
+            // A guarantee can only have kept something back if this does not hold.
+            self.picks.kept_back |= !self.amounts.fits_in(state.spare());
+            if self.picks.held_back.last() != Some(&of.role) {
+                self.picks.held_back.push(of.role);
+            }
         }
         let Some(room) = room else {
             let over = by == Some(HeldBackBy::Guarantees) && self.is_over(order, framework);
@@ -379,9 +428,10 @@ impl Picking<'_> {
         let Some(useful) = state.fill(ask, cut.as_ref().unwrap_or(whole), None) else {
             return ControlFlow::Continue(());
         };
-        *whole = whole.minus(&useful.0);
+        let (resources, names) = useful;
+        *whole = whole.minus(&resources);
         self.amounts = whole.amounts;
-        self.picks.picked.push((framework, useful));
+        self.picks.picked.push((framework, (resources.into(), names)));
         let none = self.amounts.cpus_milli() == 0 && self.amounts.memory_milli_mib() == 0;
         if none || self.machine.one_at_a_time(self.revocable) {
             ControlFlow::Break(())

@@ -100,5 +100,8 @@ mod tests {
         let idle = Usage { cpus_milli: Some(200), memory_milli_mib: Some(1_000) };
         assert_eq!(lent(measured, idle), Amounts::of(3_300, 0));
         assert_eq!(lent(Usage::default(), idle), Amounts::ZERO);
+        let all = Amounts([4_000, 1_000_000, 50_000, 2_000]);
+        let may = lendable(all, Amounts::ZERO, idle, &settings);
+        assert_eq!((may.disk_milli_mib(), may.gpus_milli()), (0, 0), "accounted, never lent");
     }
 }

@@ -3,16 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Ports of one node; cheap to copy. Ranges include both ends, are sorted, and neither overlap nor touch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(u16, u16)>", into = "Vec<(u16, u16)>")]
+/// Ports of one node; cheap to copy. Ranges include both ends, are sorted, and neither overlap nor
+/// touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u16, u16)>", into = "Vec<(u16, u16)>")]
 pub struct Ports(Option<Arc<[(u16, u16)]>>);
-
-impl From<Vec<(u16, u16)>> for Ports {
-    fn from(ranges: Vec<(u16, u16)>) -> Self {
-        Self::sorted(ranges)
-    }
-}
 
 impl From<Ports> for Vec<(u16, u16)> {
     fn from(ports: Ports) -> Self {
@@ -22,6 +17,14 @@ impl From<Ports> for Vec<(u16, u16)> {
 
 /// At most so many ranges are read from outside.
 pub const MAX_RANGES: usize = 1_024;
+
+impl TryFrom<Vec<(u16, u16)>> for Ports {
+    type Error = crate::resources::AmountError;
+
+    fn try_from(ranges: Vec<(u16, u16)>) -> Result<Self, Self::Error> {
+        Self::from_ranges(&ranges).ok_or(crate::resources::AmountError::Ports)
+    }
+}
 
 impl Ports {
     /// The union of `ranges`; `None` if one runs backwards or there are more than [`MAX_RANGES`].

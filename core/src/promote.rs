@@ -11,6 +11,8 @@ use crate::{
     ids::{OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     offer::Offer,
+    operate::Lot,
+    reservation::Parts,
     resources::Resources,
     tasks::TaskState,
     time::Time,
@@ -33,11 +35,12 @@ impl Machine {
         let handle = self.promotable(caller, offers, &name, &request).map_err(Refusal::Invalid)?;
         let taken: Vec<_> = offers.iter().filter_map(|id| self.withdraw(*id)).collect();
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
-        let sum = taken.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
-        self.make_promised(first, handle, &request);
+        let mut rest = Lot::of(&taken);
+        let reserved = rest.take(&request, None).map_err(Refusal::Invalid)?;
+        self.make_promised(first, handle, &request, &reserved);
         effects.push(Effect::Promote(first.agent, handle, request.clone()));
         if self.caller(caller)?.wanted.is_none() {
-            self.refuse(now, first, sum.minus(&request).amounts, refusal);
+            self.refuse(now, first, rest.resources.amounts, refusal);
         }
         self.refresh_hunger(caller.framework);
         self.lending_changed(now, first.agent, effects);
@@ -55,7 +58,8 @@ impl Machine {
         if let Some(fault) = self.offers_fault(caller, offers) {
             return Err(fault);
         }
-        let standing: Vec<_> = offers.iter().filter_map(|id| self.state.offers.get(*id)).collect();
+        let standing = offers.iter().filter_map(|id| self.state.offers.get(*id).cloned());
+        let standing: Vec<_> = standing.collect();
         let owner = self.state.frameworks.get(&caller.framework);
         let handle = owner.and_then(|owner| owner.tasks.get(name));
         let task = handle.and_then(|handle| self.state.tasks.by_handle.get(handle));
@@ -69,26 +73,35 @@ impl Machine {
         if standing.iter().any(|offer| offer.agent != task.agent || offer.revocable) {
             return Err(format!("task {name:?} can only hold promised resources of its own agent"));
         }
-        let sum =
-            standing.iter().fold(Resources::default(), |sum, offer| sum.plus(&offer.resources));
-        if request.amounts.is_zero() || !request.fits_in(&sum) {
-            return Err(format!("task {name:?} asks for {request}, the offers have {sum}"));
+        if request.amounts.is_zero() {
+            return Err(format!("task {name:?} asks for nothing"));
         }
+        let enough = Lot::of(&standing).take(request, None);
+        enough.map_err(|fault| format!("task {name:?}: {fault}"))?;
         Ok(task.handle)
     }
 
     /// Moves the holding from what is lent to what is promised. What was measured of it was measured
     /// behind its owners' backs: until the next report it counts with its full request.
-    fn make_promised(&mut self, offer: &Offer, handle: TaskHandle, request: &Resources) {
+    fn make_promised(
+        &mut self,
+        offer: &Offer,
+        handle: TaskHandle,
+        request: &Resources,
+        reserved: &Parts,
+    ) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
         let role = task.role;
         let (framework, agent) = (Some(offer.framework_slot), offer.agent_slot);
         let lent = std::mem::replace(&mut task.request, request.clone());
         task.revocable = false;
+        task.reserved.clone_from(reserved);
         task.usage = TaskUsage { forecast: Default::default(), ..task.usage };
-        let holding =
-            |resources, revocable| Holding { framework, role, agent, resources, revocable };
-        self.release(holding(&lent, true), As::Task);
-        self.hold(holding(request, false), As::Task);
+        let none = Parts::default();
+        let lent =
+            Holding { framework, role, agent, resources: &lent, reserved: &none, revocable: true };
+        self.release(lent, As::Task);
+        let promised = Holding { resources: request, reserved, revocable: false, ..lent };
+        self.hold(promised, As::Task);
     }
 }

@@ -1,5 +1,7 @@
 //! Vectors of what a node has: fixed point in thousandths, as Mesos keeps scalars.
 
+pub mod text;
+
 use crate::ports::Ports;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -50,6 +52,7 @@ pub enum AmountError {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[serde(into = "text::Named", try_from = "text::Named")]
 pub struct Amounts(pub [u64; KINDS]);
 
 impl Amounts {
@@ -100,6 +103,24 @@ impl Amounts {
     #[must_use]
     pub const fn memory_milli_mib(self) -> u64 {
         self.0[1]
+    }
+
+    /// Thousandths of a MiB of disk.
+    #[must_use]
+    pub const fn disk_milli_mib(self) -> u64 {
+        self.0[2]
+    }
+
+    /// Thousandths of a GPU.
+    #[must_use]
+    pub const fn gpus_milli(self) -> u64 {
+        self.0[3]
+    }
+
+    /// Whether GPUs are whole: nobody can be given a part of one (as in Mesos).
+    #[must_use]
+    pub const fn has_whole_gpus(self) -> bool {
+        self.gpus_milli().is_multiple_of(1_000)
     }
 
     /// Whether every amount is zero.
@@ -160,11 +181,13 @@ impl fmt::Display for Amounts {
 }
 
 /// Amounts and ports.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Resources {
     /// What can be divided.
+    #[serde(flatten)]
     pub amounts: Amounts,
     /// What is named.
+    #[serde(default, skip_serializing_if = "Ports::is_empty")]
     pub ports: Ports,
 }
 

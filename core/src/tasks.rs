@@ -3,6 +3,7 @@
 use crate::{
     command::TaskUsage,
     ids::{AgentId, FrameworkId, TaskHandle},
+    reservation::Parts,
     resources::{Amounts, Resources},
     roles::RoleSlot,
     time::Time,
@@ -141,6 +142,8 @@ pub struct Task {
     pub role: RoleSlot,
     /// What it holds, until it has ended.
     pub request: Resources,
+    /// The reserved part of that.
+    pub reserved: Parts,
     /// Whether that is lent.
     pub revocable: bool,
     /// How far it is.

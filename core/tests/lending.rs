@@ -322,6 +322,7 @@ impl Restarted {
             name: "t".into(),
             role: "*".into(),
             request: Amounts::of(1_500, 1_500_000).into(),
+            reserved: Default::default(),
             revocable: false,
             state: TaskState::Running,
         };

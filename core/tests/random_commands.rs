@@ -3,14 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use headroom_core::{
+    capability::Capabilities,
     command::{
         AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, Promotion,
         TaskUsage, Usage, Want,
     },
+    constraint::{Constraint, Constraints, Predicate, Selector},
+    domain::Domain,
     effect::Effect,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
+    minimum::Minimum,
+    operate::Deeds,
     quota::{Quota, UNLIMITED},
+    reservation::{Operation, Reservation, Tag, Volume},
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
@@ -39,6 +45,8 @@ enum Step {
     Acknowledge(u8),
     Reconcile(u8),
     Role(u8, bool),
+    Reserve(u8, u8, u8, u64),
+    Operate(u8, u8, u8, u64),
     Quota(u8, u64, u64),
     Sleep(u64),
     Tick,
@@ -66,6 +74,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => any::<u8>().prop_map(Step::Acknowledge),
         1 => any::<u8>().prop_map(Step::Reconcile),
         1 => (0u8..8, any::<bool>()).prop_map(|(a, b)| Step::Role(a, b)),
+        4 => (any::<u8>(), 0u8..4, 0u8..16, 0u64..4_000)
+            .prop_map(|(a, k, t, n)| Step::Reserve(a, k, t, n)),
+        4 => (any::<u8>(), 0u8..4, 0u8..16, 0u64..4_000)
+            .prop_map(|(a, k, t, n)| Step::Operate(a, k, t, n)),
         1 => (0u8..8, 0u64..6, 0u64..12).prop_map(|(a, g, l)| Step::Quota(a, g, l)),
         3 => (1u64..40).prop_map(Step::Sleep),
         2 => Just(Step::Tick),
@@ -97,10 +109,41 @@ fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
     (!from.is_empty()).then(|| from[usize::from(at) % from.len()].clone())
 }
 
+fn not_on(hostname: &str) -> Constraints {
+    let predicate = Predicate::NotEquals(hostname.to_owned());
+    let constraint = Constraint { selector: Selector::Hostname, predicate };
+    Constraints::any_of(vec![vec![constraint]]).unwrap()
+}
+
+/// An operation of one part, for `role` or one that `tag` chooses.
+fn operation(kind: u8, tag: u8, amount: u64, role: Option<&str>) -> Operation {
+    let own = format!("role{}", tag % 4);
+    let role = role.unwrap_or(&own);
+    let mut stack = vec![Reservation::dynamic(role)];
+    if tag & 4 > 0 && role == "role2" {
+        stack.insert(0, Reservation::fixed("role2"));
+        stack[1].role = "role2/web".to_owned();
+    }
+    let id = format!("v{}", tag / 8);
+    let volume = Volume { id, container_path: "data".to_owned(), principal: String::new() };
+    let volume = (kind >= 2).then_some(volume);
+    let disk = if kind >= 2 || tag & 8 > 0 { amount / 8 } else { 0 };
+    let cpus = if kind >= 2 { 0 } else { amount };
+    let part = (Tag { stack, volume }, Amounts([cpus, 0, disk, 0]).into());
+    let parts = [part].into_iter().collect();
+    match kind {
+        0 => Operation::Reserve(parts),
+        1 => Operation::Unreserve(parts),
+        2 => Operation::Create(parts),
+        _ => Operation::Destroy(parts),
+    }
+}
+
 impl World {
     fn new() -> Self {
+        let domain = Some(Domain { region: "eu".into(), zone: "1".into() });
         Self {
-            machine: Machine::new(Settings::default(), 1),
+            machine: Machine::new(Settings { domain, ..Settings::default() }, 1),
             now: Time::ZERO,
             agents: vec![],
             callers: vec![],
@@ -201,6 +244,9 @@ impl World {
                 let quota = Quota { guarantee: of(guarantee), limit };
                 Some(Command::SetQuota(role(at), (guarantee < 5).then_some(quota)))
             }
+            Step::Reserve(at, kind, tag, amount) => pick(&self.agents, at)
+                .map(|id| Command::Reserve(id, operation(kind, tag, amount, None))),
+            Step::Operate(at, kind, tag, amount) => self.operate(at, kind, tag, amount),
             Step::Sleep(seconds) => {
                 self.now = self.now + Duration::from_secs(seconds);
                 Some(Command::Wake)
@@ -213,9 +259,25 @@ impl World {
     }
 
     fn hello(&self, agent: Option<AgentId>, size: u8, tasks: Vec<HeldTask>) -> Command {
-        let total = Amounts::of(u64::from(size) * 1_000, u64::from(size) * 256_000).into();
-        let hostname = "node".to_owned();
-        Command::AgentHello(AgentHello { agent, hostname, total, tasks, ..Default::default() })
+        let size = u64::from(size);
+        let gpus = if size.is_multiple_of(5) { 2_000 } else { 0 };
+        let total = Amounts([size * 1_000, size * 256_000, size * 1_000, gpus]).into();
+        let fixed = Tag::of(Reservation::fixed("role2"));
+        let part = (fixed, Amounts::of(500, 64_000).into());
+        let reserved = [part].into_iter().filter(|_| size.is_multiple_of(3)).collect();
+        let name = if size.is_multiple_of(2) { "eu" } else { "us" };
+        let domain = Domain { region: name.into(), zone: "1".into() };
+        let domain = (!size.is_multiple_of(7)).then_some(domain);
+        let hostname = format!("node{}", size % 4);
+        Command::AgentHello(AgentHello {
+            agent,
+            hostname,
+            total,
+            domain,
+            reserved,
+            tasks,
+            ..Default::default()
+        })
     }
 
     fn come_back(&mut self, at: u8, with_tasks: bool) -> Option<Command> {
@@ -227,6 +289,7 @@ impl World {
             name: name.clone(),
             role: "*".into(),
             request: Amounts::of(500, 1_000).into(),
+            reserved: Default::default(),
             revocable: *revocable,
             state: TaskState::Running,
         });
@@ -261,6 +324,13 @@ impl World {
             accepts_revocable: flags & 1 > 0,
             only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
             says_wants: flags & 8 > 0 && at.is_multiple_of(4),
+            capabilities: Capabilities {
+                gpu_resources: at.is_multiple_of(2),
+                region_aware: !at.is_multiple_of(3),
+            },
+            constraints: if at.is_multiple_of(5) { not_on("node1") } else { Default::default() },
+            minimum: (at % 7 == 1)
+                .then(|| Minimum::any_of(vec![Amounts::of(u64::from(at) * 10, 0)]).unwrap()),
             ..Default::default()
         };
         Some(Command::Subscribe(old.map(|caller| caller.framework), info, self.next))
@@ -286,6 +356,31 @@ impl World {
             launches.collect(),
             Duration::from_secs(cpus % 9),
         ))
+    }
+
+    fn operate(&mut self, at: u8, kind: u8, tag: u8, amount: u64) -> Option<Command> {
+        let caller = pick(&self.callers, at)?;
+        let (offer, amounts) = pick(&self.offers_of(caller), tag)?;
+        let role = self.machine.state().frameworks.get(&caller.framework)?.info.role.clone();
+        let operations = vec![operation(kind, tag, amount, Some(&role))];
+        let name = format!("op{}", self.next);
+        let request = Amounts::of(amount / 4 + 1, 1_000).min(amounts).into();
+        let launch = Launch { payload: name.clone().into_bytes(), name, request };
+        let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
+        let deeds = Deeds { operations, launches };
+        let before = format!("{:?}", self.machine.state().offers);
+        let mut effects = Vec::new();
+        let mut copy = self.machine.clone();
+        let command = Command::Operate(caller, vec![offer], deeds, Duration::from_secs(1));
+        match copy.apply(self.now, command.clone(), &mut effects) {
+            Ok(_) => _ = self.offers.remove(&offer),
+            // Deadlines that were due may have run before the refusal.
+            Err(_) if effects.is_empty() => {
+                assert_eq!(before, format!("{:?}", copy.state().offers), "refused and changed");
+            }
+            Err(_) => {}
+        }
+        Some(command)
     }
 
     fn promote(&mut self, at: u8, which: u8, cpus: u64) -> Option<Command> {
@@ -356,7 +451,7 @@ proptest! {
         // A generator that never launches or lends would prove nothing.
         let mut world = World::new();
         for step in [
-            Step::Hello(8), Step::Report(0, 100, 50, true), Step::Subscribe(seed, 1),
+            Step::Hello(8), Step::Report(0, 100, 50, true), Step::Subscribe(seed / 70 * 35, 1),
             Step::Accept(0, 1, 700), Step::Report(0, 100, 50, true), Step::Sleep(10),
             Step::Accept(0, 1, 900), Step::Status(0, 1),
         ] {

@@ -93,6 +93,7 @@ impl Framework {
             offer_ids: vec![offer.offer_id.clone()],
             tasks,
             refuse_ms: Some(600_000),
+            operations: Vec::new(),
         };
         self.client.accept(request).await.map(drop)
     }

@@ -82,6 +82,7 @@ impl Listener {
             role: "*".into(),
             revocable: false,
             task: Some(task),
+            ..Launch::default()
         };
         self.orders.send(Order::Launch(launch)).await.expect("an agent");
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
-use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk};
+use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk, volume};
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
 use crate::supervisor::{SPEC_FILE, STARTING_FILE, SupervisorHandle};
@@ -136,8 +136,10 @@ impl ProcessContainerizer {
         make_dirs(parent, PASSABLE).map_err(io_error(&spec.id, parent, "make the directory"))?;
         make_dirs(&sandbox, SANDBOX).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
         // An unknown user is the supervisor's to report, as the task's failure.
+        let user = spec.user.as_deref().and_then(look_up);
+        volume::link(&self.layout, spec, &sandbox, user.as_ref().map(|user| (user.uid, user.gid)))?;
         if Uid::effective().is_root()
-            && let Some(user) = spec.user.as_deref().and_then(look_up)
+            && let Some(user) = user
         {
             chown(&sandbox, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io_error(
                 &spec.id,

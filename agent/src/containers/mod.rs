@@ -9,6 +9,7 @@ mod launch;
 mod layout;
 mod process;
 mod spec;
+mod volume;
 
 pub use disk::{MIN_FREE_BYTES, MIN_FREE_INODES, free_for_launch};
 pub use error::ContainerError;
@@ -16,3 +17,4 @@ pub use launch::ProcessContainerizer;
 pub use layout::Layout;
 pub use process::Container;
 pub use spec::{Command, ContainerSpec, Launch, LaunchCgroup, SpecError};
+pub use volume::{VolumeSpec, destroy as destroy_volume};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::VolumeSpec;
 use crate::cgroup::{Class, Controller};
 
 /// Mesos' bound for ids, and NAME_MAX: ids become directory names.
@@ -58,6 +59,9 @@ pub struct ContainerSpec {
     /// Whether setuid programs lose their power in it.
     #[serde(default)]
     pub no_new_privs: bool,
+    /// Persistent volumes that it sees in its sandbox.
+    #[serde(default)]
+    pub volumes: Vec<VolumeSpec>,
     /// The caller's own form of the task, not looked into here.
     #[serde(default)]
     pub payload: String,
@@ -206,10 +210,10 @@ fn check_cpus(what: &'static str, cpus: f64, above_zero: bool) -> Result<(), Spe
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn spec() -> ContainerSpec {
+    pub(in crate::containers) fn spec() -> ContainerSpec {
         ContainerSpec {
             id: "c1".into(),
             framework: "f1".into(),
@@ -225,6 +229,7 @@ mod tests {
             pids_limit: None,
             grace_ms: 1_000,
             no_new_privs: false,
+            volumes: Vec::new(),
             payload: String::new(),
         }
     }

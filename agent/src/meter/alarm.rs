@@ -10,13 +10,12 @@ pub(super) struct Bell(Option<AsyncFd<Alarms>>);
 
 impl Bell {
     pub(super) fn new(alarms: Option<Alarms>) -> Self {
-        let polled = alarms.map(|alarms| {
+        let polled = alarms.and_then(|alarms| {
             // SAFETY: the ring owns its descriptor, gives the same one for life, and is dropped with it.
-            unsafe { AsyncFd::register_with_interest(alarms, Interest::READABLE) }
-        });
-        Self(polled.and_then(|polled| {
+            let polled = unsafe { AsyncFd::register_with_interest(alarms, Interest::READABLE) };
             polled.map_err(|fault| warn!("long waits can't be waited for: {fault}")).ok()
-        }))
+        });
+        Self(polled)
     }
 
     /// Forgets what rang so far.

@@ -1,6 +1,7 @@
 //! All that is here, for a hello.
 
 use super::Keeper;
+use crate::reserved;
 use headroom_proto::v1 as wire;
 
 impl Keeper {
@@ -15,6 +16,7 @@ impl Keeper {
                 revocable: spec.class == crate::cgroup::Class::Revocable,
                 state: kept.state.into(),
                 role: kept.order.role.clone(),
+                reserved: reserved::told(&kept.order.reserved),
             }
         });
         held.collect()

@@ -12,7 +12,7 @@ pub use told::Told;
 
 use crate::{
     config::Config,
-    containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer},
+    containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume},
     meter::{self, Metered},
     order::{self, Order},
 };
@@ -50,6 +50,8 @@ pub enum Message {
     Kill(wire::KillTask),
     /// An update was taken note of.
     Acknowledge(wire::AcknowledgeStatus),
+    /// End a volume and all that is in it.
+    DestroyVolume(wire::DestroyVolume),
     /// A lent task gives way.
     Preempt(u64, &'static str),
     /// A task executes its own program.
@@ -117,6 +119,7 @@ impl Keeper {
                 self.kill(kill.handle, kill.grace_ms, reason, "");
             }
             Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
+            Message::DestroyVolume(order) => self.destroy_volume(&order),
             Message::Preempt(handle, why) => {
                 self.kill(handle, None, wire::Reason::Preempted, why);
             }
@@ -156,6 +159,13 @@ impl Keeper {
                 let told = Told::failed(reason, fault.to_string());
                 self.tell_unkept(handle, framework, &name, &told);
             }
+        }
+    }
+
+    fn destroy_volume(&self, wire::DestroyVolume { role, volume_id, .. }: &wire::DestroyVolume) {
+        match destroy_volume(self.containerizer.layout(), role, volume_id) {
+            Ok(()) => info!(role, volume = volume_id, "destroyed"),
+            Err(fault) => error!(role, volume = volume_id, "a volume is not gone: {fault}"),
         }
     }
 

@@ -104,6 +104,7 @@ pub(crate) fn shell(line: &str) -> ContainerSpec {
         pids_limit: Some(256),
         grace_ms: 5_000,
         no_new_privs: false,
+        volumes: Vec::new(),
         payload: String::new(),
     }
 }

@@ -1,12 +1,15 @@
 //! What agents say, and orders to them.
 
 use super::{
-    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, cut, measured, plain, task, wrong,
+    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, cut, measured, plain, reserved, task,
+    wrong,
 };
 use headroom_core::{
     command::{AgentHello, AgentReport, Command, HeldTask, TaskUsage},
     effect::{Effect, LaunchOrder},
     ids::{AgentId, FrameworkId, TaskHandle},
+    reservation::{Kind, Parts},
+    resources::Resources,
     roles::is_role_name,
 };
 use headroom_proto::v1::{self, agent_message::Message as In, allocator_message::Message as Out};
@@ -44,6 +47,8 @@ pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), W
         return Err(wrong("hello.hostname", "is empty or has white space"));
     }
     let total = amounts::resources_in("hello.total", hello.total.as_ref())?;
+    let domain = reserved::domain_in("hello.domain", hello.domain)?;
+    let reserved = fixed_in(&total, hello.reserved)?;
     at_most("hello.attributes", hello.attributes.len(), MAX_LABELS)?;
     for (key, value) in &hello.attributes {
         plain("hello.attributes", key.clone(), MAX_NAME_BYTES)?;
@@ -66,7 +71,27 @@ pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), W
     };
     let hostname = plain("hello.hostname", hello.hostname, MAX_NAME_BYTES)?;
     let attributes = hello.attributes;
-    Ok((AgentHello { agent, hostname, total, attributes, tasks }, introduction))
+    let hello = AgentHello { agent, hostname, total, attributes, domain, reserved, tasks };
+    Ok((hello, introduction))
+}
+
+/// What an agent's configuration reserves: of what it has, for one role each, and no volumes.
+fn fixed_in(total: &Resources, given: Vec<v1::Reserved>) -> Result<Parts, Wrong> {
+    let field = "hello.reserved";
+    let parts = reserved::parts_in(field, given)?;
+    for (tag, _) in parts.iter() {
+        let is_fixed = tag.stack.iter().all(|one| one.kind == Kind::Static && one.role != "*");
+        if tag.volume.is_some() || tag.stack.len() != 1 || !is_fixed {
+            return Err(wrong(field, "each part is for one role, by the agent's configuration"));
+        }
+        if !tag.stack.iter().all(|one| is_role_name(&one.role)) {
+            return Err(wrong(field, "it names what is no role"));
+        }
+    }
+    if !parts.sum().fits_in(total) {
+        return Err(wrong(field, format_args!("{} is more than the agent has", parts.sum())));
+    }
+    Ok(parts)
 }
 
 fn held_in(at: usize, held: v1::HeldTask) -> Result<HeldTask, Wrong> {
@@ -80,6 +105,7 @@ fn held_in(at: usize, held: v1::HeldTask) -> Result<HeldTask, Wrong> {
         name: task::task_name(field("task_id"), held.task_id)?,
         role: held.role,
         request: amounts::resources_in(field("resources"), held.resources.as_ref())?,
+        reserved: reserved::parts_in(field("reserved"), held.reserved)?,
         revocable: held.revocable,
         state: task::state_in(&field("state"), held.state)?,
     })
@@ -161,6 +187,9 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
             step_ms: u64::try_from(orders.step.as_millis()).unwrap_or(u64::MAX),
         }),
         Effect::Launch(_, order) => Out::Launch(launch_out(epoch, *order)?),
+        Effect::DestroyVolume(_, role, volume_id) => {
+            Out::DestroyVolume(v1::DestroyVolume { epoch, role, volume_id })
+        }
         Effect::Kill(_, handle, grace, reason) => Out::Kill(v1::KillTask {
             epoch,
             handle: handle.number(),
@@ -183,6 +212,7 @@ fn launch_out(epoch: u64, order: LaunchOrder) -> Option<v1::Launch> {
         framework_user: order.user,
         role: order.role,
         revocable: order.revocable,
+        reserved: reserved::parts_out(&order.reserved),
         task: Some(v1::TaskInfo::decode(order.payload.as_slice()).ok()?),
     })
 }

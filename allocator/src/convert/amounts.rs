@@ -4,6 +4,7 @@ use super::{Wrong, wrong};
 use headroom_core::{
     command::Usage,
     ports::Ports,
+    quota::{Quota, UNLIMITED},
     resources::{AmountError, Amounts, Resources},
 };
 use headroom_proto::v1;
@@ -60,6 +61,39 @@ pub(crate) fn usage_out(usage: Usage) -> v1::Usage {
         cpus: usage.cpus_milli.map(thousandths),
         memory_mib: usage.memory_milli_mib.map(thousandths),
     }
+}
+
+/// A role's quota; none: it has none.
+pub(crate) fn quota_in(
+    guarantee: Option<&v1::Resources>,
+    limit: Option<v1::Limit>,
+) -> Result<Option<Quota>, Wrong> {
+    let guaranteed = match guarantee {
+        Some(_) => resources_in("guarantee", guarantee)?,
+        None => Resources::default(),
+    };
+    if !guaranteed.ports.is_empty() {
+        return Err(wrong("guarantee", "names ports; a quota has amounts only"));
+    }
+    let v1::Limit { cpus, memory_mib, disk_mib, gpus } = limit.unwrap_or_default();
+    let given = [cpus, memory_mib, disk_mib, gpus];
+    let amounts = Amounts::from_units(given.map(|amount| amount.unwrap_or(0.0)));
+    let amounts = amounts.map_err(|problem| wrong("limit", problem))?;
+    let mut limit = UNLIMITED;
+    for (at, amount) in given.into_iter().enumerate() {
+        if amount.is_some() {
+            limit.0[at] = amounts.0[at];
+        }
+    }
+    let quota = Quota { guarantee: guaranteed.amounts, limit };
+    Ok((quota != Quota::default()).then_some(quota))
+}
+
+/// A limit as it is told; none: there is no limit.
+pub(crate) fn limit_out(limit: Amounts) -> Option<v1::Limit> {
+    let [cpus, memory_mib, disk_mib, gpus] =
+        limit.0.map(|amount| (amount < u64::MAX).then(|| thousandths(amount)));
+    (limit != UNLIMITED).then_some(v1::Limit { cpus, memory_mib, disk_mib, gpus })
 }
 
 pub(crate) fn thousandths(value: u64) -> f64 {

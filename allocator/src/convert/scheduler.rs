@@ -1,11 +1,13 @@
 //! What frameworks call, and the events they get.
 
-use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, task, uuid, wrong};
+use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, reserved, task, uuid, wrong};
 use headroom_core::{
+    capability::Capabilities,
     command::{Caller, Command, FrameworkInfo, Want},
     effect::{Effect, OfferMade},
     frameworks::MAX_WANTED,
     ids::{FrameworkId, OfferId},
+    operate::{Deeds, MAX_OPERATIONS},
     roles::is_role_name,
 };
 use headroom_proto::v1::{self, event::Event as Out};
@@ -46,6 +48,12 @@ pub(crate) fn framework_in(
         accepts_revocable: info.accepts_revocable,
         only_revocable: info.only_revocable,
         says_wants: info.says_wants,
+        capabilities: Capabilities {
+            gpu_resources: info.gpu_resources,
+            region_aware: info.region_aware,
+        },
+        constraints: reserved::constraints_in(info.constraints)?,
+        minimum: reserved::minimum_in(info.minimum)?,
     };
     Ok((id, info))
 }
@@ -85,16 +93,26 @@ pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
     let caller = caller_in(request.caller)?;
     let offers = offers_in(&request.offer_ids, MAX_ACCEPTED)?;
     at_most("tasks", request.tasks.len(), MAX_NAMED)?;
-    let launches = request.tasks.into_iter().enumerate();
-    let launches: Vec<_> =
-        launches.map(|(at, info)| task::launch_in(at, info)).collect::<Result<_, _>>()?;
+    let launches = request.tasks.into_iter().enumerate().map(|(at, mut info)| {
+        let named = std::mem::take(&mut info.reserved);
+        let named = (!named.is_empty())
+            .then(|| reserved::parts_in(format_args!("tasks[{at}].reserved"), named));
+        Ok((task::launch_in(at, info)?, named.transpose()?))
+    });
+    let launches = launches.collect::<Result<Vec<_>, Wrong>>()?;
     let mut names = BTreeSet::new();
-    for launch in &launches {
+    for (launch, _) in &launches {
         if !names.insert(launch.name.as_str()) {
             return Err(wrong("tasks", format_args!("{:?} is there twice", launch.name)));
         }
     }
-    Ok(Command::Accept(caller, offers, launches, refusal(request.refuse_ms)))
+    at_most("operations", request.operations.len(), MAX_OPERATIONS)?;
+    let operations = request.operations.into_iter().enumerate();
+    let operations = operations
+        .map(|(at, one)| reserved::operation_in(format_args!("operations[{at}]"), one))
+        .collect::<Result<_, _>>()?;
+    let deeds = Deeds { operations, launches };
+    Ok(Command::Operate(caller, offers, deeds, refusal(request.refuse_ms)))
 }
 
 pub(crate) fn decline_in(request: v1::DeclineRequest) -> Result<Command, Wrong> {
@@ -149,7 +167,7 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
             heartbeat_ms: millis(heartbeat),
         }),
         Effect::EndStream(_, _, message) => Out::Error(v1::ErrorEvent { message }),
-        Effect::Offers(_, offers) => return offers_out(offers),
+        Effect::Offers(_, offers) => return offers_out(&offers),
         Effect::Rescind(_, offer, reason) => {
             Out::Rescind(v1::Rescind { offer_id: offer.to_string(), reason })
         }
@@ -162,9 +180,9 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
     vec![v1::Event { event: Some(event) }]
 }
 
-fn offers_out(offers: Vec<OfferMade>) -> Vec<v1::Event> {
+fn offers_out(offers: &[OfferMade]) -> Vec<v1::Event> {
     let mut events = Vec::new();
-    let mut offers = offers.into_iter().map(offer_out).peekable();
+    let mut offers = offers.iter().map(offer_out).peekable();
     while offers.peek().is_some() {
         let some = offers.by_ref().take(MAX_OFFERS_AN_EVENT).collect();
         events.push(v1::Event { event: Some(Out::Offers(v1::Offers { offers: some })) });
@@ -172,7 +190,7 @@ fn offers_out(offers: Vec<OfferMade>) -> Vec<v1::Event> {
     events
 }
 
-fn offer_out(made: OfferMade) -> v1::Offer {
+fn offer_out(made: &OfferMade) -> v1::Offer {
     v1::Offer {
         offer_id: made.offer.to_string(),
         agent_id: made.agent.to_string(),
@@ -182,6 +200,8 @@ fn offer_out(made: OfferMade) -> v1::Offer {
         revocable: made.revocable,
         expires_in_ms: millis(made.expires_in),
         attributes: made.node.attributes.clone().into_iter().collect(),
+        reserved: reserved::parts_out(&made.reserved),
+        domain: reserved::domain_out(made.node.domain.as_ref()),
     }
 }
 

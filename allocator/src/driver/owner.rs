@@ -29,7 +29,7 @@ const LEAST_WAKE_GAP: Duration = Duration::from_millis(1);
 enum Undo {
     Nothing,
     Framework(FrameworkId),
-    Role(Command),
+    Command(Box<Command>),
 }
 
 /// An answer held back until its batch is durable.
@@ -165,6 +165,13 @@ impl Loop {
                         }
                         self.former_role(name)
                     }
+                    Command::Reserve(agent, operation) => {
+                        if let Some(problem) = self.durability.trouble() {
+                            return self.refuse(answer, problem);
+                        }
+                        let back = Command::Reserve(*agent, operation.opposite());
+                        Undo::Command(Box::new(back))
+                    }
                     Command::SetQuota(name, _) => {
                         if let Some(problem) = self.durability.trouble() {
                             return self.refuse(answer, problem);
@@ -250,12 +257,13 @@ impl Loop {
     /// How to bring a role back to what it is now.
     fn former_role(&self, name: &str) -> Undo {
         let roles = &self.machine.state().roles;
-        Undo::Role(match roles.find(name).map(|slot| roles.get(slot)) {
+        let command = match roles.find(name).map(|slot| roles.get(slot)) {
             Some(role) => {
                 Command::SetRole(name.to_owned(), Some(role.weight_milli), Some(role.opportunistic))
             }
             None => Command::ResetRole(name.to_owned()),
-        })
+        };
+        Undo::Command(Box::new(command))
     }
 
     /// How to bring a role's quota back to what it is now.
@@ -263,7 +271,7 @@ impl Loop {
         let roles = &self.machine.state().roles;
         let quota = roles.find(name).map(|slot| roles.get(slot).quota);
         let special = quota.filter(|quota| *quota != Default::default());
-        Undo::Role(Command::SetQuota(name.to_owned(), special))
+        Undo::Command(Box::new(Command::SetQuota(name.to_owned(), special)))
     }
 
     /// The batch could not be made durable: what promised to be is taken back, newest first.
@@ -276,7 +284,7 @@ impl Loop {
                     self.streams.framework_turned_away(id);
                     Command::Teardown(id)
                 }
-                Undo::Role(command) => command,
+                Undo::Command(command) => *command,
             };
             held.result = Err(CallError::NotDurable(problem.clone()));
             if let Err(refusal) = self.machine.apply(now, command, &mut self.effects) {

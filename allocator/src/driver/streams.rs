@@ -125,6 +125,7 @@ impl Streams {
             | Effect::Launch(agent, _)
             | Effect::Promote(agent, ..)
             | Effect::Kill(agent, ..)
+            | Effect::DestroyVolume(agent, ..)
             | Effect::Acknowledge(agent, ..) => self.order(*agent, effect),
             Effect::EndStream(framework, session, _) => {
                 self.end_framework(*framework, *session, effect);

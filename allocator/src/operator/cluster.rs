@@ -2,7 +2,8 @@
 
 use crate::convert::{
     agent::Introduction,
-    amounts::{amounts_out, resources_out, thousandths, usage_out},
+    amounts::{amounts_out, limit_out, resources_out, thousandths, usage_out},
+    reserved::{domain_out, parts_out},
     task::{reason_out, state_out},
 };
 use headroom_core::{
@@ -105,7 +106,11 @@ fn instance(
     }
 }
 
-fn agent(known: &Agent, directory: &BTreeMap<AgentId, Introduction>, now: Time) -> v1::AgentState {
+pub(super) fn agent(
+    known: &Agent,
+    directory: &BTreeMap<AgentId, Introduction>,
+    now: Time,
+) -> v1::AgentState {
     let said = directory.get(&known.id);
     let forecast = known.forecast.map(|forecast| Usage {
         cpus_milli: Some(forecast.cpus_milli()),
@@ -138,6 +143,9 @@ fn agent(known: &Agent, directory: &BTreeMap<AgentId, Introduction>, now: Time) 
         refusing_work: report.refusing_work.clone(),
         // Never reported: as long ago as can be.
         last_report_ms_ago: millis(now.since(known.reported.unwrap_or(Time::ZERO))),
+        reserved: parts_out(known.kept.all()),
+        domain: domain_out(known.node.domain.as_ref()),
+        attributes: known.node.attributes.clone().into_iter().collect(),
     }
 }
 
@@ -164,6 +172,9 @@ pub(super) fn role(state: &State, known: &Role) -> v1::Role {
         opportunistic: known.opportunistic,
         dominant_share: share(known.held, state.agents.total()),
         frameworks: count(known.frameworks.len()),
+        guarantee: (!known.quota.guarantee.is_zero()).then(|| amounts_out(known.quota.guarantee)),
+        limit: limit_out(known.quota.limit),
+        consumed: Some(amounts_out(known.promised)),
     }
 }
 

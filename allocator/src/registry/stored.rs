@@ -45,6 +45,7 @@ pub(crate) fn key(record: &Record) -> String {
     match record {
         Record::Framework(id, _) | Record::FrameworkRemoved(id) => format!("framework/{id}"),
         Record::Agent(id, _) | Record::AgentRemoved(id) => format!("agent/{id}"),
+        Record::Reservations(id, _) => format!("reservations/{id}"),
         Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
         Record::Quota(name, _) | Record::QuotaRemoved(name) => format!("quota/{name}"),
     }
@@ -67,6 +68,8 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
         Record::Role(_, weight_milli, opportunistic) => {
             json(&StoredRole { weight_milli: *weight_milli, opportunistic: *opportunistic })
         }
+        Record::Reservations(_, parts) if parts.is_empty() => None,
+        Record::Reservations(_, parts) => json(parts),
         Record::Quota(_, quota) => json(&StoredQuota {
             guarantee_milli: quota.guarantee.0,
             limit_milli: quota.limit.0.map(|limit| (limit < u64::MAX).then_some(limit)),
@@ -97,12 +100,19 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
                 accepts_revocable: stored.accepts_revocable,
                 only_revocable: stored.only_revocable,
                 says_wants: stored.says_wants,
+                // It says them anew when it comes back, and is offered nothing before.
+                ..FrameworkInfo::default()
             };
             Ok(Record::Framework(id, info))
         }
         "agent" => {
             let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
             Ok(Record::Agent(id, from_json::<StoredAgent>(value)?.hostname))
+        }
+        // After "agent": their agents are known by then.
+        "reservations" => {
+            let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
+            Ok(Record::Reservations(id, from_json(value)?))
         }
         "role" => {
             let stored: StoredRole = from_json(value)?;

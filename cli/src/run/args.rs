@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use headroom_proto::v1::Constraint;
+
+use super::constraint;
 use crate::amount::{Cpus, Memory};
 use crate::{exit, span};
 
@@ -11,6 +14,8 @@ use crate::{exit, span};
 const MAX_NAME_BYTES: usize = 255;
 /// What one task may ask for.
 const MAX_PORTS: u32 = 1000;
+/// What one task may ask for.
+const MAX_GPUS: u32 = 1024;
 
 /// Run a command somewhere in the cluster, as if it ran here
 #[derive(Debug, Args)]
@@ -30,10 +35,14 @@ pub(crate) struct RunArgs {
     pub(super) disk: Option<Memory>,
     /// GPUs it needs
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub(super) gpus: Option<Cpus>,
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_GPUS)))]
+    pub(super) gpus: Option<u32>,
     /// How many network ports it needs; it finds them in PORT0, PORT1 ... and all in PORTS
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PORTS)))]
     pub(super) ports: Option<u32>,
+    /// Nodes that will do: rack=r7, rack!=r7, rack (is set), !rack; @hostname, @region, @zone
+    #[arg(long = "constraint", value_name = "CONSTRAINT", value_parser = constraint::parse)]
+    pub(super) constraints: Vec<Constraint>,
     /// CPUs it may never pass [default: as many as are idle]
     #[arg(long, value_name = "CPUS", allow_hyphen_values = true)]
     pub(super) limit_cpus: Option<Cpus>,

@@ -113,6 +113,7 @@ impl Framework {
             offer_ids: vec![offer_id],
             tasks: vec![task],
             refuse_ms: None,
+            operations: Vec::new(),
         };
         self.done("cannot launch it", self.client.scheduler().accept(request).await)
     }

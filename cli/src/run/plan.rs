@@ -8,6 +8,7 @@ use std::time::Duration;
 use headroom_proto::v1::{Command, FrameworkInfo, Resources, TaskInfo};
 
 use super::args::RunArgs;
+use super::constraint;
 use crate::amount::{Cpus, Memory};
 use crate::failure::Failure;
 use crate::span;
@@ -41,6 +42,11 @@ impl Plan {
             accepts_revocable: args.revocable,
             only_revocable: args.revocable,
             says_wants: args.ports.is_none(),
+            // It takes no more of a node than it asks for.
+            gpu_resources: true,
+            region_aware: false,
+            constraints: constraint::group(&args.constraints),
+            minimum: None,
         };
         let command = Command {
             shell: String::new(),
@@ -56,6 +62,7 @@ impl Plan {
             limit_memory_mib: args.limit_memory.map(Memory::mib),
             kill_grace_ms: Some(span::millis(args.grace)),
             labels: BTreeMap::new(),
+            reserved: Vec::new(),
         };
         let ports = args.ports.unwrap_or(0);
         Ok(Plan { task_id, wanted: resources(args), ports, framework, task })
@@ -88,7 +95,7 @@ fn resources(args: &RunArgs) -> Resources {
         cpus: args.cpus.cpus(),
         memory_mib: args.memory.mib(),
         disk_mib: args.disk.map_or(0.0, Memory::mib),
-        gpus: args.gpus.map_or(0.0, Cpus::cpus),
+        gpus: args.gpus.map_or(0.0, f64::from),
         ports: Vec::new(),
     }
 }

@@ -334,6 +334,14 @@ impl Operator for Pocket {
         Err(Status::unimplemented(""))
     }
 
+    async fn set_quota(&self, _: Request<SetQuotaRequest>) -> Result<Response<Role>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn reserve(&self, _: Request<ReserveRequest>) -> Result<Response<AgentState>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn teardown_framework(
         &self,
         _: Request<TeardownFrameworkRequest>,

@@ -11,6 +11,7 @@ pub struct Resources {
     /// Disk in MiB.
     #[prost(double, tag = "3")]
     pub disk_mib: f64,
+    /// Whole ones.
     #[prost(double, tag = "4")]
     pub gpus: f64,
     #[prost(message, repeated, tag = "5")]
@@ -23,6 +24,59 @@ pub struct PortRange {
     pub first: u32,
     #[prost(uint32, tag = "2")]
     pub last: u32,
+}
+/// Part of an agent's resources, kept for one role and those below it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Reserved {
+    #[prost(message, optional, tag = "1")]
+    pub resources: ::core::option::Option<Resources>,
+    /// The outermost first; each further one is for a role below the one before (a/b below a). None:
+    /// kept for nobody.
+    #[prost(message, repeated, tag = "2")]
+    pub reservations: ::prost::alloc::vec::Vec<Reservation>,
+    /// Set: the part is a persistent volume.
+    #[prost(message, optional, tag = "3")]
+    pub volume: ::core::option::Option<Volume>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Reservation {
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// Made by the agent's configuration, which alone can end it.
+    #[prost(bool, tag = "2")]
+    pub fixed: bool,
+    /// Who asked for it.
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "4")]
+    pub labels: ::prost::alloc::vec::Vec<Label>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Label {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "2")]
+    pub value: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Disk whose content outlives its tasks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Volume {
+    /// Unique on its agent among the volumes of one role: 1 to 255 bytes, no slashes.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Where tasks see it, from their sandbox.
+    #[prost(string, tag = "2")]
+    pub container_path: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub principal: ::prost::alloc::string::String,
+}
+/// Where a node stands.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Domain {
+    #[prost(string, tag = "1")]
+    pub region: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub zone: ::prost::alloc::string::String,
 }
 /// What was measured or predicted. An amount that could not be measured is absent, never zero.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -57,6 +111,10 @@ pub struct TaskInfo {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// Which reserved parts of the offers it takes, volumes included. Empty: what is reserved most
+    /// narrowly comes first, and no volume.
+    #[prost(message, repeated, tag = "8")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
@@ -276,6 +334,12 @@ pub struct Hello {
     /// The address of the agent's own status page, if it has one.
     #[prost(string, tag = "10")]
     pub address: ::prost::alloc::string::String,
+    /// Where the node stands; absent: it does not say.
+    #[prost(message, optional, tag = "11")]
+    pub domain: ::core::option::Option<Domain>,
+    /// What the agent's configuration reserves.
+    #[prost(message, repeated, tag = "12")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
 }
 /// A signal that could not be measured, and why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -301,6 +365,9 @@ pub struct HeldTask {
     pub state: i32,
     #[prost(string, tag = "7")]
     pub role: ::prost::alloc::string::String,
+    /// The part of the resources that is reserved.
+    #[prost(message, repeated, tag = "8")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Report {
@@ -394,7 +461,7 @@ pub struct FileChunk {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AllocatorMessage {
-    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<allocator_message::Message>,
 }
 /// Nested message and enum types in `AllocatorMessage`.
@@ -413,6 +480,8 @@ pub mod allocator_message {
         Acknowledge(super::AcknowledgeStatus),
         #[prost(message, tag = "6")]
         ReadFile(super::ReadFile),
+        #[prost(message, tag = "7")]
+        DestroyVolume(super::DestroyVolume),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -446,6 +515,9 @@ pub struct Launch {
     pub revocable: bool,
     #[prost(message, optional, tag = "7")]
     pub task: ::core::option::Option<TaskInfo>,
+    /// The part of the task's resources that is reserved, its volumes included.
+    #[prost(message, repeated, tag = "8")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KillTask {
@@ -457,6 +529,16 @@ pub struct KillTask {
     pub grace_ms: ::core::option::Option<u64>,
     #[prost(enumeration = "Reason", tag = "4")]
     pub reason: i32,
+}
+/// Ends a volume and all that is in it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DestroyVolume {
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    #[prost(string, tag = "2")]
+    pub role: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub volume_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AcknowledgeStatus {
@@ -777,7 +859,7 @@ pub mod agent_link_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FrameworkInfo {
     /// Empty on the first subscription; set to take up where a former stream broke off.
     #[prost(string, tag = "1")]
@@ -802,8 +884,64 @@ pub struct FrameworkInfo {
     /// The framework will say what it wants (Request), and is offered nothing before it has.
     #[prost(bool, tag = "8")]
     pub says_wants: bool,
+    /// The framework has use for GPUs. Agents with GPUs are offered to no other framework, unless it
+    /// says what it wants.
+    #[prost(bool, tag = "9")]
+    pub gpu_resources: bool,
+    /// The framework knows of regions: it is offered agents of other regions too.
+    #[prost(bool, tag = "10")]
+    pub region_aware: bool,
+    /// Only agents that fit one of these groups are offered. Empty: all.
+    #[prost(message, repeated, tag = "11")]
+    pub constraints: ::prost::alloc::vec::Vec<ConstraintGroup>,
+    /// Offers hold at least one of these amounts. A framework that does not say what it wants is never
+    /// offered less than 0.01 CPUs and 32 MiB.
+    #[prost(message, optional, tag = "12")]
+    pub minimum: ::core::option::Option<Minimum>,
+}
+/// All of these must hold.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConstraintGroup {
+    #[prost(message, repeated, tag = "1")]
+    pub constraints: ::prost::alloc::vec::Vec<Constraint>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Constraint {
+    /// What of the agent is looked at.
+    #[prost(oneof = "constraint::Selector", tags = "1, 2")]
+    pub selector: ::core::option::Option<constraint::Selector>,
+    #[prost(oneof = "constraint::Predicate", tags = "3, 4, 5")]
+    pub predicate: ::core::option::Option<constraint::Predicate>,
+}
+/// Nested message and enum types in `Constraint`.
+pub mod constraint {
+    /// What of the agent is looked at.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Selector {
+        #[prost(string, tag = "1")]
+        Attribute(::prost::alloc::string::String),
+        #[prost(enumeration = "super::NodeFact", tag = "2")]
+        Fact(i32),
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Predicate {
+        /// It is there (true), or not (false).
+        #[prost(bool, tag = "3")]
+        Exists(bool),
+        #[prost(string, tag = "4")]
+        Equals(::prost::alloc::string::String),
+        /// Holds as well where it is not there.
+        #[prost(string, tag = "5")]
+        NotEquals(::prost::alloc::string::String),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Minimum {
+    /// One is enough. Empty: as if there were no minimum.
+    #[prost(message, repeated, tag = "1")]
+    pub any_of: ::prost::alloc::vec::Vec<Resources>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscribeRequest {
     #[prost(message, optional, tag = "1")]
     pub framework: ::core::option::Option<FrameworkInfo>,
@@ -870,6 +1008,12 @@ pub struct Offer {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// The part of the resources that is reserved for the role or one above it.
+    #[prost(message, repeated, tag = "9")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    /// Where the node stands.
+    #[prost(message, optional, tag = "10")]
+    pub domain: ::core::option::Option<Domain>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Rescind {
@@ -928,6 +1072,37 @@ pub struct AcceptRequest {
     /// Do not offer the rest again for this long, in milliseconds. Unset: 5000.
     #[prost(uint64, optional, tag = "4")]
     pub refuse_ms: ::core::option::Option<u64>,
+    /// Done before the tasks are launched, in order, to what is offered; all or none.
+    #[prost(message, repeated, tag = "5")]
+    pub operations: ::prost::alloc::vec::Vec<Operation>,
+}
+/// A change of what resources are kept for. Those to reserve or create are named as they will be,
+/// those to unreserve or destroy as they are. Only for the framework's own role.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Operation {
+    #[prost(oneof = "operation::Operation", tags = "1, 2, 3, 4")]
+    pub operation: ::core::option::Option<operation::Operation>,
+}
+/// Nested message and enum types in `Operation`.
+pub mod operation {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Operation {
+        #[prost(message, tag = "1")]
+        Reserve(super::Parts),
+        #[prost(message, tag = "2")]
+        Unreserve(super::Parts),
+        /// Makes volumes of reserved disk.
+        #[prost(message, tag = "3")]
+        Create(super::Parts),
+        /// Ends volumes and all that is in them.
+        #[prost(message, tag = "4")]
+        Destroy(super::Parts),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Parts {
+    #[prost(message, repeated, tag = "1")]
+    pub parts: ::prost::alloc::vec::Vec<Reserved>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeclineRequest {
@@ -982,6 +1157,38 @@ pub struct TeardownRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CallResponse {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NodeFact {
+    Unspecified = 0,
+    Hostname = 1,
+    Region = 2,
+    Zone = 3,
+}
+impl NodeFact {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NODE_FACT_UNSPECIFIED",
+            Self::Hostname => "NODE_FACT_HOSTNAME",
+            Self::Region => "NODE_FACT_REGION",
+            Self::Zone => "NODE_FACT_ZONE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NODE_FACT_UNSPECIFIED" => Some(Self::Unspecified),
+            "NODE_FACT_HOSTNAME" => Some(Self::Hostname),
+            "NODE_FACT_REGION" => Some(Self::Region),
+            "NODE_FACT_ZONE" => Some(Self::Zone),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod scheduler_client {
     #![allow(
@@ -2010,6 +2217,16 @@ pub struct AgentState {
     pub refusing_work: ::prost::alloc::string::String,
     #[prost(uint64, tag = "20")]
     pub last_report_ms_ago: u64,
+    /// The part of the total that is kept for roles, volumes included.
+    #[prost(message, repeated, tag = "21")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    #[prost(message, optional, tag = "22")]
+    pub domain: ::core::option::Option<Domain>,
+    #[prost(btree_map = "string, string", tag = "23")]
+    pub attributes: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FrameworkState {
@@ -2086,6 +2303,44 @@ pub struct Role {
     pub dominant_share: f64,
     #[prost(uint32, tag = "5")]
     pub frameworks: u32,
+    /// Kept free for it while it holds less; unset: nothing.
+    #[prost(message, optional, tag = "6")]
+    pub guarantee: ::core::option::Option<Resources>,
+    /// What it may hold in all; unset: no limit.
+    #[prost(message, optional, tag = "7")]
+    pub limit: ::core::option::Option<Limit>,
+    /// What it holds or is offered and that is not lent, in this role and those below.
+    #[prost(message, optional, tag = "8")]
+    pub consumed: ::core::option::Option<Resources>,
+}
+/// Amounts that may not be passed; an absent one has no limit.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Limit {
+    #[prost(double, optional, tag = "1")]
+    pub cpus: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "2")]
+    pub memory_mib: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "3")]
+    pub disk_mib: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "4")]
+    pub gpus: ::core::option::Option<f64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetQuotaRequest {
+    #[prost(string, tag = "1")]
+    pub role: ::prost::alloc::string::String,
+    /// Both unset: the role has no quota any more.
+    #[prost(message, optional, tag = "2")]
+    pub guarantee: ::core::option::Option<Resources>,
+    #[prost(message, optional, tag = "3")]
+    pub limit: ::core::option::Option<Limit>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReserveRequest {
+    #[prost(string, tag = "1")]
+    pub agent_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub operation: ::core::option::Option<Operation>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SetRoleRequest {
@@ -2327,6 +2582,50 @@ pub mod operator_client {
                 .insert(GrpcMethod::new("headroom.v1.Operator", "ResetRole"));
             self.inner.unary(req, path, codec).await
         }
+        /// Sets what a role is guaranteed and limited to; takes offers back where that needs it.
+        pub async fn set_quota(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetQuotaRequest>,
+        ) -> std::result::Result<tonic::Response<super::Role>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/SetQuota",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "SetQuota"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reserves, unreserves, makes or ends volumes on one agent; takes its offers back first.
+        pub async fn reserve(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReserveRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/Reserve",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "Reserve"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Why a framework or a task waits.
         pub async fn why(
             &mut self,
@@ -2451,6 +2750,16 @@ pub mod operator_server {
             tonic::Response<super::ResetRoleResponse>,
             tonic::Status,
         >;
+        /// Sets what a role is guaranteed and limited to; takes offers back where that needs it.
+        async fn set_quota(
+            &self,
+            request: tonic::Request<super::SetQuotaRequest>,
+        ) -> std::result::Result<tonic::Response<super::Role>, tonic::Status>;
+        /// Reserves, unreserves, makes or ends volumes on one agent; takes its offers back first.
+        async fn reserve(
+            &self,
+            request: tonic::Request<super::ReserveRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status>;
         /// Why a framework or a task waits.
         async fn why(
             &self,
@@ -2671,6 +2980,92 @@ pub mod operator_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResetRoleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/SetQuota" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetQuotaSvc<T: Operator>(pub Arc<T>);
+                    impl<T: Operator> tonic::server::UnaryService<super::SetQuotaRequest>
+                    for SetQuotaSvc<T> {
+                        type Response = super::Role;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetQuotaRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::set_quota(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetQuotaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/Reserve" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReserveSvc<T: Operator>(pub Arc<T>);
+                    impl<T: Operator> tonic::server::UnaryService<super::ReserveRequest>
+                    for ReserveSvc<T> {
+                        type Response = super::AgentState;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReserveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::reserve(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReserveSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

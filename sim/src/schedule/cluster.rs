@@ -312,18 +312,20 @@ impl<'a> Cluster<'a> {
             (task.speed_ppm() < STANDS_BELOW_PPM).then_some(task.done_ns())
         };
         let request = |job: usize| jobs[job].request_cpus_milli;
+        let launches = &self.record.jobs;
+        let begun = |job: usize| launches[job].launches;
         let framework = &mut self.frameworks[number];
-        let answers = framework.answer(offers, request, stands);
+        let answers = framework.answer(offers, request, begun, stands);
         let caller = framework.caller;
-        for answer in answers {
+        for answer in &answers {
             self.say(number, caller, answer)?;
         }
         Ok(())
     }
 
-    fn say(&mut self, number: usize, caller: Caller, answer: Answer) -> Result<(), ClusterError> {
+    fn say(&mut self, number: usize, caller: Caller, answer: &Answer) -> Result<(), ClusterError> {
         let refusal = super::policy::REFUSAL;
-        match answer {
+        match *answer {
             Answer::Launch(offer, job, cpus_milli) => {
                 let launch = self.order(job, cpus_milli);
                 self.apply(Command::Accept(caller, vec![offer], vec![launch], refusal))?;

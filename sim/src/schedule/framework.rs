@@ -1,7 +1,7 @@
 //! A simulated framework: a queue of jobs, and what it answers to offers. It knows what a framework
 //! knows: what its jobs ask for and how they go, never how long they will run.
 
-use super::policy::{LEAST_LENT_MILLI, Policy, REFUSAL};
+use super::policy::{Policy, REFUSAL, least_lent_milli};
 use headroom_core::{
     command::Caller,
     effect::OfferMade,
@@ -56,12 +56,13 @@ impl Framework {
         !self.queue.is_empty() || (self.policy == Policy::Headroom && !self.lent.is_empty())
     }
 
-    /// Answers offers that came together. `request` says what a job asks for, `stands` whether one on
-    /// lent resources has come to a stand.
+    /// Answers offers that came together. `request` says what a job asks for, `begun` how often it
+    /// was begun, `stands` how much is done of one that has come to a stand on lent resources.
     pub(crate) fn answer(
         &mut self,
         offers: &[OfferMade],
         request: impl Fn(usize) -> u64,
+        begun: impl Fn(usize) -> u64,
         stands: impl Fn(usize) -> Option<u64>,
     ) -> Vec<Answer> {
         let mut answers = Vec::new();
@@ -70,7 +71,7 @@ impl Framework {
         }
         let mut lent: Vec<_> = offers.iter().filter(|offer| offer.revocable).collect();
         lent.sort_by_key(|offer| std::cmp::Reverse(offer.resources.amounts.cpus_milli()));
-        answers.extend(lent.into_iter().map(|offer| self.answer_lent(offer, &request)));
+        answers.extend(lent.into_iter().map(|offer| self.answer_lent(offer, &request, &begun)));
         answers
     }
 
@@ -104,9 +105,14 @@ impl Framework {
         Answer::Decline(offer.offer, REFUSAL)
     }
 
-    fn answer_lent(&mut self, offer: &OfferMade, request: &impl Fn(usize) -> u64) -> Answer {
+    fn answer_lent(
+        &mut self,
+        offer: &OfferMade,
+        request: &impl Fn(usize) -> u64,
+        begun: &impl Fn(usize) -> u64,
+    ) -> Answer {
         let cpus = offer.resources.amounts.cpus_milli();
-        let enough = |job: usize| cpus >= request(job) * LEAST_LENT_MILLI / 1_000;
+        let enough = |job: usize| cpus >= request(job) * least_lent_milli(begun(job)) / 1_000;
         match self.next(enough) {
             Some(job) => {
                 self.queue.remove(&job);

@@ -21,7 +21,14 @@ pub enum Policy {
 pub(crate) const STANDS_BELOW_PPM: u64 = 500_000;
 
 /// Of what a job asks for, at least such a part (in thousandths) of lent CPU lets it begin.
-pub(crate) const LEAST_LENT_MILLI: u64 = 100;
+const LEAST_LENT_MILLI: u64 = 100;
+
+/// The same for a job that was begun so often before: each time in vain it asks for twice as much,
+/// at last for a promise.
+pub(crate) fn least_lent_milli(begun_before: u64) -> u64 {
+    let doubled = 1_u64.checked_shl(u32::try_from(begun_before).unwrap_or(u32::MAX));
+    doubled.map_or(u64::MAX, |times| LEAST_LENT_MILLI.saturating_mul(times)).min(1_000)
+}
 
 /// What cannot be used now is declined for so long; a new arrival revives.
 pub(crate) const REFUSAL: Duration = Duration::from_secs(3_600);
