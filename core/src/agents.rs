@@ -8,6 +8,7 @@ use crate::{
     frameworks::FrameworkSlot,
     ids::{AgentId, OfferId, TaskHandle},
     kept::Kept,
+    ports::Ports,
     reservation::Parts,
     resources::{Amounts, Resources},
     slots::SlotSet,
@@ -51,6 +52,8 @@ pub struct Agent {
     pub held: Resources,
     /// In guaranteed offers.
     pub offered: Resources,
+    /// Ports that are neither held nor offered.
+    pub(crate) free_ports: Ports,
     /// Held by tasks on lent resources.
     pub lent: Amounts,
     /// In offers of lent resources.
@@ -66,7 +69,7 @@ pub struct Agent {
     /// Its outstanding offers, ascending.
     pub offers: Vec<OfferId>,
     /// What frameworks declined of it, promised and lent.
-    pub(crate) filters: [Filters; 2],
+    pub(crate) filters: [Option<Box<Filters>>; 2],
     /// The newest report.
     pub report: AgentReport,
     /// When that came.
@@ -85,6 +88,7 @@ impl Agent {
             gone_since: None,
             held: Resources::default(),
             offered: Resources::default(),
+            free_ports: Ports::default(),
             lent: Amounts::ZERO,
             lent_offered: Amounts::ZERO,
             lendable: Amounts::ZERO,
@@ -105,6 +109,11 @@ impl Agent {
         if self.kept.is_empty() { free } else { free.minus(&self.kept.idle().sum()) }
     }
 
+    /// The ports that are neither held nor offered, worked out anew.
+    pub(crate) fn free_ports_anew(&self) -> Ports {
+        self.total.ports.minus(&self.held.ports).minus(&self.offered.ports)
+    }
+
     /// The amounts of that.
     #[must_use]
     pub fn free_amounts(&self) -> Amounts {
@@ -120,7 +129,8 @@ impl Agent {
         if !self.takes_work() {
             return Resources::default();
         }
-        self.total.minus(&self.held).minus(&self.offered)
+        let amounts = self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts);
+        Resources { amounts, ports: self.free_ports.clone() }
     }
 
     /// What is kept for `role` and can be promised to it now.
@@ -149,8 +159,9 @@ impl Agent {
 
     /// What frameworks declined of it.
     #[must_use]
-    pub const fn filters(&self, revocable: bool) -> &Filters {
-        &self.filters[revocable as usize]
+    pub fn filters(&self, revocable: bool) -> &Filters {
+        static NONE: Filters = Filters::NONE;
+        self.filters[usize::from(revocable)].as_deref().unwrap_or(&NONE)
     }
 
     /// Whether anything may be offered of it.
@@ -204,7 +215,7 @@ impl Sums {
 /// All agents. What can be promised and lent lies in columns by slot: scans read them alone.
 #[derive(Clone, Debug, Default)]
 pub struct Agents {
-    slots: Vec<Option<Box<Agent>>>,
+    slots: Vec<Option<Agent>>,
     vacant: Vec<usize>,
     by_id: BTreeMap<AgentId, usize>,
     columns: [Columns; 2],
@@ -221,7 +232,7 @@ pub struct Agents {
 }
 
 impl Agents {
-    pub(crate) fn insert(&mut self, agent: Agent) -> Option<usize> {
+    pub(crate) fn insert(&mut self, mut agent: Agent) -> Option<usize> {
         if self.by_id.len() == MAX_AGENTS {
             return None;
         }
@@ -230,9 +241,10 @@ impl Agents {
             self.lending_since.push(None);
             self.slots.len() - 1
         });
+        agent.free_ports = agent.free_ports_anew();
         self.by_id.insert(agent.id, slot);
         self.sums.change(Sums::default(), agent.sums());
-        self.slots[slot] = Some(Box::new(agent));
+        self.slots[slot] = Some(agent);
         self.refresh(slot);
         Some(slot)
     }
@@ -249,7 +261,7 @@ impl Agents {
         self.keeping.remove(slot);
         self.special.remove(slot);
         self.vacant.push(slot);
-        Some(*agent)
+        Some(agent)
     }
 
     /// Changes an agent through `change` and brings its columns up to date.
@@ -270,9 +282,34 @@ impl Agents {
         let agent = self.slots.get_mut(slot)?.as_mut()?;
         let before = agent.sums();
         let result = change(agent);
+        agent.free_ports = agent.free_ports_anew();
         self.sums.change(before, agent.sums());
         self.refresh(slot);
         Some(result)
+    }
+
+    /// Enters resources in what is offered of an agent. Sums over agents know nothing of offers.
+    pub(crate) fn offer(&mut self, slot: usize, resources: &Resources, revocable: bool) {
+        let Some(agent) = self.at_mut(slot) else { return };
+        if revocable {
+            agent.lent_offered = agent.lent_offered.plus(resources.amounts);
+        } else {
+            agent.offered = agent.offered.plus(resources);
+            agent.free_ports = agent.free_ports.minus(&resources.ports);
+        }
+        self.refresh(slot);
+    }
+
+    /// Takes resources out of what is offered of an agent.
+    pub(crate) fn withdraw(&mut self, slot: usize, resources: &Resources, revocable: bool) {
+        let Some(agent) = self.at_mut(slot) else { return };
+        if revocable {
+            agent.lent_offered = agent.lent_offered.minus(resources.amounts);
+        } else {
+            agent.offered = agent.offered.minus(resources);
+            agent.free_ports = agent.free_ports.union(&resources.ports);
+        }
+        self.refresh(slot);
     }
 
     fn refresh(&mut self, slot: usize) {
@@ -303,23 +340,24 @@ impl Agents {
     /// An agent's filters of one kind, to be changed; they touch no column.
     pub(crate) fn filters_mut(&mut self, slot: usize, revocable: bool) -> Option<&mut Filters> {
         let agent = self.slots.get_mut(slot)?.as_mut()?;
-        Some(&mut agent.filters[usize::from(revocable)])
+        Some(agent.filters[usize::from(revocable)].get_or_insert_default())
     }
 
     /// Ends all filters of a framework.
     pub(crate) fn clear_filters(&mut self, framework: FrameworkSlot) {
         for (slot, agent) in self.slots.iter_mut().enumerate() {
             let Some(agent) = agent else { continue };
-            let [promised, lent] = &mut agent.filters;
-            if promised.remove(framework) | lent.remove(framework) {
-                self.to_look_at.insert(slot);
+            for filters in agent.filters.iter_mut().flatten() {
+                if filters.remove(framework) {
+                    self.to_look_at.insert(slot);
+                }
             }
         }
     }
 
     /// Changes what touches no column.
     pub(crate) fn at_mut(&mut self, slot: usize) -> Option<&mut Agent> {
-        self.slots.get_mut(slot)?.as_deref_mut()
+        self.slots.get_mut(slot)?.as_mut()
     }
 
     /// Has one looked at anew.
@@ -376,7 +414,7 @@ impl Agents {
     /// An agent by slot; `None` if the slot is vacant.
     #[must_use]
     pub fn at(&self, slot: usize) -> Option<&Agent> {
-        self.slots.get(slot)?.as_deref()
+        self.slots.get(slot)?.as_ref()
     }
 
     /// What can be promised (`revocable` false) or lent (true), by slot.
@@ -399,6 +437,7 @@ impl Agents {
             let [free, lendable] = &self.columns;
             let lends = agent.reported.filter(|_| !agent.lendable.is_zero());
             free.free(slot) == agent.free().amounts
+                && agent.free_ports == agent.free_ports_anew()
                 && lendable.free(slot) == agent.free_revocable()
                 && self.lending_since[slot] == lends
         })

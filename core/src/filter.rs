@@ -42,6 +42,9 @@ pub struct Filters {
 }
 
 impl Filters {
+    pub(crate) const NONE: Self =
+        Self { of: SlotSet::NONE, filters: Vec::new(), declined: Vec::new(), wake: None };
+
     /// Hides offers of up to `declined` from a framework until `until`, in place of what it had;
     /// says whether it had nothing.
     pub(crate) fn add(&mut self, framework: FrameworkSlot, declined: Amounts, until: Time) -> bool {

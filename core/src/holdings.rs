@@ -31,15 +31,19 @@ impl Machine {
     pub(crate) fn hold(&mut self, holding: Holding<'_>, held_as: As) {
         let Holding { framework, role, agent, resources, reserved, revocable } = holding;
         let amounts = resources.amounts;
-        self.state.agents.update_at(agent, |agent| {
-            agent.kept.hold(reserved, held_as);
-            match (revocable, held_as) {
-                (false, As::Offer) => agent.offered = agent.offered.plus(resources),
-                (false, As::Task) => agent.held = agent.held.plus(resources),
-                (true, As::Offer) => agent.lent_offered = agent.lent_offered.plus(amounts),
-                (true, As::Task) => agent.lent = agent.lent.plus(amounts),
-            }
-        });
+        if reserved.is_empty() && held_as == As::Offer {
+            self.state.agents.offer(agent, resources, revocable);
+        } else {
+            self.state.agents.update_at(agent, |agent| {
+                agent.kept.hold(reserved, held_as);
+                match (revocable, held_as) {
+                    (false, As::Offer) => agent.offered = agent.offered.plus(resources),
+                    (false, As::Task) => agent.held = agent.held.plus(resources),
+                    (true, As::Offer) => agent.lent_offered = agent.lent_offered.plus(amounts),
+                    (true, As::Task) => agent.lent = agent.lent.plus(amounts),
+                }
+            });
+        }
         if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.plus(amounts);
         }
@@ -51,15 +55,19 @@ impl Machine {
     pub(crate) fn release(&mut self, holding: Holding<'_>, held_as: As) {
         let Holding { framework, role, agent, resources, reserved, revocable } = holding;
         let amounts = resources.amounts;
-        self.state.agents.update_at(agent, |agent| {
-            agent.kept.release(reserved, held_as);
-            match (revocable, held_as) {
-                (false, As::Offer) => agent.offered = agent.offered.minus(resources),
-                (false, As::Task) => agent.held = agent.held.minus(resources),
-                (true, As::Offer) => agent.lent_offered = agent.lent_offered.minus(amounts),
-                (true, As::Task) => agent.lent = agent.lent.minus(amounts),
-            }
-        });
+        if reserved.is_empty() && held_as == As::Offer {
+            self.state.agents.withdraw(agent, resources, revocable);
+        } else {
+            self.state.agents.update_at(agent, |agent| {
+                agent.kept.release(reserved, held_as);
+                match (revocable, held_as) {
+                    (false, As::Offer) => agent.offered = agent.offered.minus(resources),
+                    (false, As::Task) => agent.held = agent.held.minus(resources),
+                    (true, As::Offer) => agent.lent_offered = agent.lent_offered.minus(amounts),
+                    (true, As::Task) => agent.lent = agent.lent.minus(amounts),
+                }
+            });
+        }
         if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.minus(amounts);
         }

@@ -40,44 +40,56 @@ pub struct Offer {
 
 /// All outstanding offers. Each stands equally long, so the oldest is the next to end.
 #[derive(Clone, Debug, Default)]
-pub struct Offers(BTreeMap<OfferId, Offer>);
+pub struct Offers {
+    slots: Vec<Option<Offer>>,
+    vacant: Vec<u32>,
+    by_id: BTreeMap<OfferId, u32>,
+}
 
 impl Offers {
     pub(crate) fn insert(&mut self, offer: Offer) {
-        self.0.insert(offer.id, offer);
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        self.by_id.insert(offer.id, slot);
+        self.slots[slot as usize] = Some(offer);
     }
 
     pub(crate) fn remove(&mut self, id: OfferId) -> Option<Offer> {
-        self.0.remove(&id)
+        let slot = self.by_id.remove(&id)?;
+        self.vacant.push(slot);
+        self.slots[slot as usize].take()
     }
 
     /// An offer that still stands.
     #[must_use]
     pub fn get(&self, id: OfferId) -> Option<&Offer> {
-        self.0.get(&id)
+        self.slots[*self.by_id.get(&id)? as usize].as_ref()
     }
 
     /// All that stand.
     pub fn iter(&self) -> impl Iterator<Item = &Offer> {
-        self.0.values()
+        self.by_id.values().filter_map(|slot| self.slots[*slot as usize].as_ref())
     }
 
     /// How many stand.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.by_id.len()
     }
 
     /// Whether none stands.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_id.is_empty()
     }
 
     /// The next to end, and when.
     #[must_use]
     pub fn next_expiry(&self) -> Option<(Time, OfferId)> {
-        self.0.first_key_value().map(|(id, offer)| (offer.expires, *id))
+        let (id, slot) = self.by_id.first_key_value()?;
+        self.slots[*slot as usize].as_ref().map(|offer| (offer.expires, *id))
     }
 }
 

@@ -28,33 +28,43 @@ use std::{ops::ControlFlow, sync::Arc};
 /// Up to so many frameworks are put in order by themselves; for more, all are walked over in order.
 const FEW: usize = 32;
 
-/// Offers made and not sent yet, by framework.
+/// Offers made and not sent yet, in the order they were made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
-    made: Vec<(FrameworkId, FrameworkSlot, Vec<OfferMade>)>,
-    /// By framework slot: one more than the place in `made`; 0: none.
-    places: Vec<u32>,
+    made: Vec<(FrameworkSlot, OfferMade)>,
+    /// How many to each framework, by slot, and who has any.
+    counts: Vec<u32>,
+    to: Vec<(FrameworkId, FrameworkSlot)>,
 }
 
 impl Outbox {
     fn add(&mut self, id: FrameworkId, slot: FrameworkSlot, offer: OfferMade) {
-        if self.places.len() <= slot.at() {
-            self.places.resize(slot.at() + 1, 0);
+        if self.counts.len() <= slot.at() {
+            self.counts.resize(slot.at() + 1, 0);
         }
-        let place = &mut self.places[slot.at()];
-        if *place == 0 {
-            self.made.push((id, slot, Vec::new()));
-            *place = self.made.len() as u32;
+        let count = &mut self.counts[slot.at()];
+        if *count == 0 {
+            self.to.push((id, slot));
         }
-        self.made[*place as usize - 1].2.push(offer);
+        *count += 1;
+        self.made.push((slot, offer));
     }
 
+    /// One effect a framework.
     fn send(&mut self, effects: &mut Vec<Effect>) {
-        self.made.sort_unstable_by_key(|(id, ..)| *id);
-        for (id, slot, offers) in self.made.drain(..) {
-            self.places[slot.at()] = 0;
-            effects.push(Effect::Offers(id, offers));
+        self.to.sort_unstable();
+        let mut boxes: Vec<_> = Vec::with_capacity(self.to.len());
+        for (at, (id, slot)) in self.to.drain(..).enumerate() {
+            let count = std::mem::replace(&mut self.counts[slot.at()], at as u32);
+            boxes.push((id, slot, Vec::with_capacity(count as usize)));
         }
+        for (slot, offer) in self.made.drain(..) {
+            boxes[self.counts[slot.at()] as usize].2.push(offer);
+        }
+        effects.extend(boxes.into_iter().map(|(id, slot, offers)| {
+            self.counts[slot.at()] = 0;
+            Effect::Offers(id, offers)
+        }));
     }
 }
 
@@ -62,7 +72,9 @@ impl Outbox {
 #[derive(Clone, Debug, Default)]
 struct Picks {
     picked: Vec<(FrameworkSlot, Useful)>,
-    limits: Vec<RoleSlot>,
+    /// The roles of those who were offered less than there is, or nothing.
+    held_back: Vec<RoleSlot>,
+    /// Guarantees kept something back.
     kept_back: bool,
 }
 
@@ -166,7 +178,13 @@ impl Machine {
             let Some(agent) = best else { return (false, left_out) };
             let ask = Ask { framework, agent, revocable };
             let (useful, by) = self.state.useful(ask, Some(name));
-            self.note(agent, by);
+            if by.is_some() {
+                let role = self.state.frameworks.at(framework).map(|of| of.role);
+                role.into_iter().for_each(|role| self.state.roles.note_held_back(role));
+                // Guarantees are the same everywhere: what they leave later may fit on any agent.
+                self.note_kept_back(agent);
+                self.kept_back.add_all(self.state.agents.columns(false).some());
+            }
             if let Some(useful) = useful {
                 self.offer(now, ask, useful);
                 return (true, left_out);
@@ -228,10 +246,10 @@ impl Machine {
             && !self.orders.of(revocable).is_empty()
         {
             self.orders.of_mut(revocable).refresh(&self.state);
-            let Picks { picked, limits, kept_back } = self.pick(agent, revocable);
-            limits.into_iter().for_each(|role| self.note(agent, Some(HeldBackBy::Limit(role))));
+            let Picks { picked, held_back, kept_back } = self.pick(agent, revocable);
+            held_back.into_iter().for_each(|role| self.state.roles.note_held_back(role));
             if kept_back {
-                self.note(agent, Some(HeldBackBy::Guarantees));
+                self.note_kept_back(agent);
             }
             let done = picked.is_empty() || !self.one_at_a_time(revocable);
             for (framework, useful) in picked {
@@ -248,18 +266,12 @@ impl Machine {
         !revocable && self.state.roles.with_quota > 0
     }
 
-    /// Remembers what kept an offer small, so that it is looked at again when that has changed.
-    fn note(&mut self, agent: usize, by: Option<HeldBackBy>) {
-        match by {
-            None => {}
-            Some(HeldBackBy::Limit(role)) => self.state.roles.get_mut(role).held_back = true,
-            Some(HeldBackBy::Guarantees) => {
-                let spare = self.state.spare();
-                let first = self.kept_back.is_empty();
-                self.kept_back_at = if first { spare } else { self.kept_back_at.min(spare) };
-                self.kept_back.insert(agent);
-            }
-        }
+    /// Remembers that guarantees kept an offer small, so that it is looked at again when they do not.
+    fn note_kept_back(&mut self, agent: usize) {
+        let spare = self.state.spare();
+        let first = self.kept_back.is_empty();
+        self.kept_back_at = if first { spare } else { self.kept_back_at.min(spare) };
+        self.kept_back.insert(agent);
     }
 
     /// Decides who gets an agent's free resources of one kind.
@@ -281,7 +293,8 @@ impl Machine {
             return pick.picks;
         }
         let filters = of.filters(revocable);
-        if !filters.is_empty() && filters.all_hide(amounts) {
+        let all_hidden = !filters.is_empty() && filters.all_hide(amounts);
+        if all_hidden {
             let some = open.either_without(order.wanting(), filters.frameworks());
             let mut few: Vec<_> = some.take(FEW + 1).map(|at| FrameworkSlot(at as u32)).collect();
             if few.len() <= FEW {
@@ -291,7 +304,17 @@ impl Machine {
                 return pick.picks;
             }
         }
-        order.walk(|slot| pick.look(order, slot));
+        if all_hidden {
+            let hidden = filters.frameworks();
+            order.walk(|slot| {
+                if hidden.contains(slot.at()) {
+                    return ControlFlow::Continue(());
+                }
+                pick.look(order, slot)
+            });
+        } else {
+            order.walk(|slot| pick.look(order, slot));
+        }
         pick.picks
     }
 
@@ -383,10 +406,14 @@ impl Picking<'_> {
         let state = &self.machine.state;
         let ask = Ask { framework, agent: self.agent, revocable: self.revocable };
         let (room, by) = state.room(ask, self.amounts);
-        match by {
-            Some(HeldBackBy::Limit(role)) => self.picks.limits.push(role),
-            Some(HeldBackBy::Guarantees) => self.picks.kept_back = true,
-            None => {}
+        if by.is_some()
+            && let Some(of) = state.frameworks.at(framework)
+        {
+            // A guarantee can only have kept something back if this does not hold.
+            self.picks.kept_back |= !self.amounts.fits_in(state.spare());
+            if self.picks.held_back.last() != Some(&of.role) {
+                self.picks.held_back.push(of.role);
+            }
         }
         let Some(room) = room else {
             let over = by == Some(HeldBackBy::Guarantees) && self.is_over(order, framework);

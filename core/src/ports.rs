@@ -1,11 +1,19 @@
 //! Sets of ports, as sorted ranges that do not touch.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// Ports of one node. Ranges include both ends, are sorted, and neither overlap nor touch.
+/// Ports of one node; cheap to copy. Ranges include both ends, are sorted, and neither overlap nor
+/// touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Vec<(u16, u16)>")]
-pub struct Ports(Vec<(u16, u16)>);
+#[serde(try_from = "Vec<(u16, u16)>", into = "Vec<(u16, u16)>")]
+pub struct Ports(Option<Arc<[(u16, u16)]>>);
+
+impl From<Ports> for Vec<(u16, u16)> {
+    fn from(ports: Ports) -> Self {
+        ports.ranges().to_vec()
+    }
+}
 
 /// At most so many ranges are read from outside.
 pub const MAX_RANGES: usize = 1_024;
@@ -31,34 +39,47 @@ impl Ports {
     /// The ranges, sorted.
     #[must_use]
     pub fn ranges(&self) -> &[(u16, u16)] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Sorted ranges that neither overlap nor touch; none share no memory.
+    fn sorted(ranges: Vec<(u16, u16)>) -> Self {
+        Self((!ranges.is_empty()).then(|| ranges.into()))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// How many ports there are.
     #[must_use]
     pub fn count(&self) -> u32 {
-        self.0.iter().map(|(first, last)| u32::from(last - first) + 1).sum()
+        self.ranges().iter().map(|(first, last)| u32::from(last - first) + 1).sum()
     }
 
     /// Whether every port of `other` is here.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        other.0.iter().all(|(first, last)| {
-            let at = self.0.partition_point(|range| range.1 < *first);
-            self.0.get(at).is_some_and(|range| range.0 <= *first && *last <= range.1)
-        })
+        self.is_same(other)
+            || other.ranges().iter().all(|(first, last)| {
+                let at = self.ranges().partition_point(|range| range.1 < *first);
+                self.ranges().get(at).is_some_and(|range| range.0 <= *first && *last <= range.1)
+            })
     }
 
     /// Whether some port is in both.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {
-        let (mut a, mut b) = (self.0.iter().peekable(), other.0.iter().peekable());
+        let (mut a, mut b) = (self.ranges().iter().peekable(), other.ranges().iter().peekable());
         while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
             if x.1 < y.0 {
                 a.next();
@@ -74,7 +95,13 @@ impl Ports {
     /// All ports of both.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self::merge(self.0.iter().chain(&other.0).copied().collect())
+        if self.is_empty() || self.is_same(other) {
+            return other.clone();
+        }
+        if other.is_empty() {
+            return self.clone();
+        }
+        Self::merge(self.ranges().iter().chain(other.ranges()).copied().collect())
     }
 
     fn merge(mut ranges: Vec<(u16, u16)>) -> Self {
@@ -88,16 +115,22 @@ impl Ports {
                 _ => merged.push((first, last)),
             }
         }
-        Self(merged)
+        Self::sorted(merged)
     }
 
     /// What is here and not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        let mut left = Vec::with_capacity(self.0.len());
-        for &(first, last) in &self.0 {
+        if self.is_same(other) {
+            return Self::default();
+        }
+        if self.is_empty() || other.is_empty() {
+            return self.clone();
+        }
+        let mut left = Vec::with_capacity(self.ranges().len() + other.ranges().len());
+        for &(first, last) in self.ranges() {
             let mut from = u32::from(first);
-            for &(cut_first, cut_last) in &other.0 {
+            for &(cut_first, cut_last) in other.ranges() {
                 if u32::from(cut_last) < from || cut_first > last {
                     continue;
                 }
@@ -110,7 +143,7 @@ impl Ports {
                 left.push((from as u16, last));
             }
         }
-        Self(left)
+        Self::sorted(left)
     }
 }
 

@@ -86,6 +86,17 @@ impl Roles {
         (room, by)
     }
 
+    /// Remembers that somebody in the role was offered less than there is. Whichever limit above it
+    /// it was, and be it only one of several reasons: all are looked at when one leaves room.
+    pub(crate) fn note_held_back(&mut self, slot: RoleSlot) {
+        let mut next = Some(slot);
+        while let Some(at) = next {
+            let role = self.get_mut(at);
+            role.held_back |= role.quota.limit != UNLIMITED;
+            next = role.parent;
+        }
+    }
+
     /// Adds to what a role and those above it hold.
     pub(crate) fn hold(&mut self, slot: RoleSlot, amounts: Amounts, revocable: bool) {
         self.change(slot, revocable, false, |of| *of = of.plus(amounts));

@@ -10,6 +10,9 @@ pub struct SlotSet {
 const BITS: usize = u64::BITS as usize;
 
 impl SlotSet {
+    /// Nothing.
+    pub const NONE: Self = Self { words: Vec::new(), len: 0 };
+
     /// Adds one; says whether it was not there.
     pub fn insert(&mut self, slot: usize) -> bool {
         let word = slot / BITS;
