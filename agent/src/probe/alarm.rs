@@ -23,13 +23,13 @@ impl Alarms {
         RingBuf::try_from(map).map(Self).map_err(|_| missing())
     }
 
-    /// Forgets all that was told so far; says whether there was any.
-    pub fn clear(&mut self) -> bool {
-        let mut any = false;
+    /// Forgets all that was told so far; says how many long waits that were.
+    pub fn clear(&mut self) -> usize {
+        let mut waits = 0;
         while self.0.next().is_some() {
-            any = true;
+            waits += 1;
         }
-        any
+        waits
     }
 }
 
