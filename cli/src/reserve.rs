@@ -130,16 +130,13 @@ pub(crate) async fn reservations(client: &Client, output: Output) -> Result<(), 
     }
     let mut table = output.table(&["NODE", "ROLE", "RESERVED", "VOLUME", "BY"]);
     for agent in &agents {
-        for part in &agent.reserved {
-            let roles: Vec<_> = part.reservations.iter().map(|one| one.role.as_str()).collect();
-            let fixed = part.reservations.iter().all(|one| one.fixed);
-            let volume = part.volume.as_ref().map_or("-", |volume| &volume.id);
+        for (part, record) in agent.reserved.iter().zip(records(agent)) {
             table.add_row([
                 cell(&agent.hostname, Tone::Strong),
-                cell(roles.join(" > "), Tone::Plain),
+                cell(record.roles.join(" > "), Tone::Plain),
                 cell(quantities::resources(part.resources.as_ref()), Tone::Plain),
-                cell(volume, Tone::Plain),
-                cell(if fixed { "configuration" } else { "request" }, Tone::Faint),
+                cell(record.volume.as_deref().unwrap_or("-"), Tone::Plain),
+                cell(if record.fixed { "configuration" } else { "request" }, Tone::Faint),
             ]);
         }
     }

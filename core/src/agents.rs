@@ -12,6 +12,7 @@ use crate::{
     reservation::Parts,
     resources::{Amounts, Resources},
     slots::SlotSet,
+    table::Table,
     time::Time,
 };
 use std::{
@@ -114,23 +115,24 @@ impl Agent {
         self.total.ports.minus(&self.held.ports).minus(&self.offered.ports)
     }
 
-    /// The amounts of that.
+    /// The amounts of [`Self::free`].
     #[must_use]
     pub fn free_amounts(&self) -> Amounts {
-        if !self.takes_work() {
-            return Amounts::ZERO;
-        }
-        let free = self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts);
+        let free = self.unclaimed_amounts();
         if self.kept.is_empty() { free } else { free.minus(self.kept.idle().sum().amounts) }
     }
 
     /// What nobody holds or is offered, whomever it is kept for.
     fn unclaimed(&self) -> Resources {
+        let ports = if self.takes_work() { self.free_ports.clone() } else { Ports::default() };
+        Resources { amounts: self.unclaimed_amounts(), ports }
+    }
+
+    fn unclaimed_amounts(&self) -> Amounts {
         if !self.takes_work() {
-            return Resources::default();
+            return Amounts::ZERO;
         }
-        let amounts = self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts);
-        Resources { amounts, ports: self.free_ports.clone() }
+        self.total.amounts.minus(self.held.amounts).minus(self.offered.amounts)
     }
 
     /// What is kept for `role` and can be promised to it now.
@@ -215,9 +217,7 @@ impl Sums {
 /// All agents. What can be promised and lent lies in columns by slot: scans read them alone.
 #[derive(Clone, Debug, Default)]
 pub struct Agents {
-    slots: Vec<Option<Agent>>,
-    vacant: Vec<usize>,
-    by_id: BTreeMap<AgentId, usize>,
+    table: Table<AgentId, Agent>,
     columns: [Columns; 2],
     sums: Sums,
     /// When each that lends last reported.
@@ -233,25 +233,21 @@ pub struct Agents {
 
 impl Agents {
     pub(crate) fn insert(&mut self, mut agent: Agent) -> Option<usize> {
-        if self.by_id.len() == MAX_AGENTS {
+        if self.len() == MAX_AGENTS {
             return None;
         }
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.lending_since.push(None);
-            self.slots.len() - 1
-        });
         agent.free_ports = agent.free_ports_anew();
-        self.by_id.insert(agent.id, slot);
         self.sums.change(Sums::default(), agent.sums());
-        self.slots[slot] = Some(agent);
+        let slot = self.table.insert(agent.id, agent);
+        if slot == self.lending_since.len() {
+            self.lending_since.push(None);
+        }
         self.refresh(slot);
         Some(slot)
     }
 
     pub(crate) fn remove(&mut self, id: AgentId) -> Option<Agent> {
-        let slot = self.by_id.remove(&id)?;
-        let agent = self.slots[slot].take()?;
+        let (slot, agent) = self.table.remove(id)?;
         self.sums.change(agent.sums(), Sums::default());
         for column in &mut self.columns {
             column.set(slot, Amounts::ZERO);
@@ -260,7 +256,6 @@ impl Agents {
         self.to_look_at.remove(slot);
         self.keeping.remove(slot);
         self.special.remove(slot);
-        self.vacant.push(slot);
         Some(agent)
     }
 
@@ -270,7 +265,7 @@ impl Agents {
         id: AgentId,
         change: impl FnOnce(&mut Agent) -> R,
     ) -> Option<R> {
-        let slot = *self.by_id.get(&id)?;
+        let slot = self.slot(id)?;
         self.update_at(slot, change)
     }
 
@@ -279,7 +274,7 @@ impl Agents {
         slot: usize,
         change: impl FnOnce(&mut Agent) -> R,
     ) -> Option<R> {
-        let agent = self.slots.get_mut(slot)?.as_mut()?;
+        let agent = self.table.at_mut(slot)?;
         let before = agent.sums();
         let result = change(agent);
         agent.free_ports = agent.free_ports_anew();
@@ -313,7 +308,7 @@ impl Agents {
     }
 
     fn refresh(&mut self, slot: usize) {
-        let Some(agent) = &self.slots[slot] else { return };
+        let Some(agent) = self.table.at(slot) else { return };
         let [free, lendable] = &mut self.columns;
         let more =
             free.set(slot, agent.free_amounts()) | lendable.set(slot, agent.free_revocable());
@@ -339,14 +334,13 @@ impl Agents {
 
     /// An agent's filters of one kind, to be changed; they touch no column.
     pub(crate) fn filters_mut(&mut self, slot: usize, revocable: bool) -> Option<&mut Filters> {
-        let agent = self.slots.get_mut(slot)?.as_mut()?;
+        let agent = self.table.at_mut(slot)?;
         Some(agent.filters[usize::from(revocable)].get_or_insert_default())
     }
 
     /// Ends all filters of a framework.
     pub(crate) fn clear_filters(&mut self, framework: FrameworkSlot) {
-        for (slot, agent) in self.slots.iter_mut().enumerate() {
-            let Some(agent) = agent else { continue };
+        for (slot, agent) in self.table.iter_mut() {
             for filters in agent.filters.iter_mut().flatten() {
                 if filters.remove(framework) {
                     self.to_look_at.insert(slot);
@@ -357,7 +351,7 @@ impl Agents {
 
     /// Changes what touches no column.
     pub(crate) fn at_mut(&mut self, slot: usize) -> Option<&mut Agent> {
-        self.slots.get_mut(slot)?.as_mut()
+        self.table.at_mut(slot)
     }
 
     /// Has one looked at anew.
@@ -395,26 +389,26 @@ impl Agents {
 
     /// Brings the weights of the kinds in the columns up to date.
     pub(crate) fn rescale(&mut self) {
-        let agents = self.by_id.len();
+        let agents = self.len();
         self.columns.iter_mut().for_each(|columns| columns.rescale(self.sums.total, agents));
     }
 
     /// The slot of an agent.
     #[must_use]
     pub fn slot(&self, id: AgentId) -> Option<usize> {
-        self.by_id.get(&id).copied()
+        self.table.slot(id)
     }
 
     /// An agent by id.
     #[must_use]
     pub fn get(&self, id: AgentId) -> Option<&Agent> {
-        self.at(*self.by_id.get(&id)?)
+        self.table.get(id)
     }
 
     /// An agent by slot; `None` if the slot is vacant.
     #[must_use]
     pub fn at(&self, slot: usize) -> Option<&Agent> {
-        self.slots.get(slot)?.as_ref()
+        self.table.at(slot)
     }
 
     /// What can be promised (`revocable` false) or lent (true), by slot.
@@ -432,7 +426,7 @@ impl Agents {
 
     /// Whether an agent's columns say what it says.
     pub(crate) fn columns_are_sound(&self, id: AgentId) -> bool {
-        let agent = self.by_id.get(&id).and_then(|slot| Some((*slot, self.at(*slot)?)));
+        let agent = self.slot(id).and_then(|slot| Some((slot, self.at(slot)?)));
         agent.is_none_or(|(slot, agent)| {
             let [free, lendable] = &self.columns;
             let lends = agent.reported.filter(|_| !agent.lendable.is_zero());
@@ -445,24 +439,24 @@ impl Agents {
 
     /// All agents, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Agent> {
-        self.by_id.values().filter_map(|slot| self.at(*slot))
+        self.table.values()
     }
 
     /// All slots that are taken.
     pub(crate) fn taken(&self) -> impl Iterator<Item = usize> {
-        self.by_id.values().copied()
+        self.table.slots()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.table.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.len() == 0
     }
 
     /// What all of them have together.

@@ -7,6 +7,7 @@ use crate::{
     resources::Amounts,
     roles::RoleSlot,
     slots::SlotSet,
+    table::Table,
     time::Time,
     wants::Wants,
 };
@@ -112,9 +113,7 @@ impl Framework {
 /// All frameworks, one slot each.
 #[derive(Clone, Debug, Default)]
 pub struct Frameworks {
-    slots: Vec<Option<Box<Framework>>>,
-    vacant: Vec<FrameworkSlot>,
-    by_id: BTreeMap<FrameworkId, FrameworkSlot>,
+    table: Table<FrameworkId, Box<Framework>>,
     /// [`Framework::least`], by slot: what the walk over all frameworks looks at first.
     least: Vec<Amounts>,
     /// Those with constraints.
@@ -124,29 +123,25 @@ pub struct Frameworks {
 impl Frameworks {
     /// Takes one in; `None` at [`MAX_FRAMEWORKS`].
     pub(crate) fn insert(&mut self, framework: Framework) -> Option<FrameworkSlot> {
-        if self.by_id.len() >= MAX_FRAMEWORKS {
+        if self.len() >= MAX_FRAMEWORKS {
             return None;
         }
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(None);
+        let slot = self.table.insert(framework.id, Box::new(framework));
+        if slot == self.least.len() {
             self.least.push(Amounts::ZERO);
-            FrameworkSlot(self.slots.len() as u32 - 1)
-        });
-        self.by_id.insert(framework.id, slot);
-        self.slots[slot.at()] = Some(Box::new(framework));
+        }
+        let slot = FrameworkSlot(slot as u32);
         self.refresh(slot);
         Some(slot)
     }
 
     pub(crate) fn remove(&mut self, id: FrameworkId) -> Option<Framework> {
-        let slot = self.by_id.remove(&id)?;
-        self.vacant.push(slot);
-        self.slots[slot.at()].take().map(|framework| *framework)
+        self.table.remove(id).map(|(_, framework)| *framework)
     }
 
     /// Brings the column of least offers up to date.
     pub(crate) fn refresh(&mut self, slot: FrameworkSlot) {
-        if let Some(framework) = &self.slots[slot.at()] {
+        if let Some(framework) = self.table.at(slot.at()) {
             self.least[slot.at()] = framework.least();
             self.picky.set(slot.at(), framework.is_picky());
         }
@@ -166,57 +161,56 @@ impl Frameworks {
     /// The slot of a framework.
     #[must_use]
     pub fn slot(&self, id: FrameworkId) -> Option<FrameworkSlot> {
-        self.by_id.get(&id).copied()
+        self.table.slot(id).map(|slot| FrameworkSlot(slot as u32))
     }
 
     /// A framework by slot.
     #[must_use]
     #[inline]
     pub fn at(&self, slot: FrameworkSlot) -> Option<&Framework> {
-        self.slots.get(slot.at())?.as_deref()
+        self.table.at(slot.at()).map(|framework| &**framework)
     }
 
     #[inline]
     pub(crate) fn at_mut(&mut self, slot: FrameworkSlot) -> Option<&mut Framework> {
-        self.slots.get_mut(slot.at())?.as_deref_mut()
+        self.table.at_mut(slot.at()).map(|framework| &mut **framework)
     }
 
     /// A framework by id.
     #[must_use]
     pub fn get(&self, id: &FrameworkId) -> Option<&Framework> {
-        self.at(*self.by_id.get(id)?)
+        self.table.get(*id).map(|framework| &**framework)
     }
 
     pub(crate) fn get_mut(&mut self, id: &FrameworkId) -> Option<&mut Framework> {
-        let slot = *self.by_id.get(id)?;
-        self.at_mut(slot)
+        self.table.at_mut(self.table.slot(*id)?).map(|framework| &mut **framework)
     }
 
     /// Whether there is one of that id.
     #[must_use]
     pub fn contains_key(&self, id: &FrameworkId) -> bool {
-        self.by_id.contains_key(id)
+        self.table.slot(*id).is_some()
     }
 
     /// All, in the order of their ids.
     pub fn values(&self) -> impl Iterator<Item = &Framework> {
-        self.by_id.values().filter_map(|slot| self.at(*slot))
+        self.table.values().map(|framework| &**framework)
     }
 
     /// All slots that are taken, in the order of their frameworks' ids.
     pub fn slots(&self) -> impl Iterator<Item = FrameworkSlot> + '_ {
-        self.by_id.values().copied()
+        self.table.slots().map(|slot| FrameworkSlot(slot as u32))
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.table.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.len() == 0
     }
 }

@@ -29,7 +29,7 @@ impl Machine {
         let fault = self.offers_fault(caller, offers);
         let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
         let there = own.iter().filter_map(|id| self.state.offers.get(*id));
-        let there: Vec<_> = if fault.is_none() { there.cloned().collect() } else { Vec::new() };
+        let there: Vec<_> = if fault.is_none() { there.collect() } else { Vec::new() };
         let (all, mut rest) = self.operated(caller, &there, &deeds.operations)?;
         let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
         if let Some(fault) = fault {

@@ -45,6 +45,7 @@ pub mod roles;
 pub mod slots;
 mod status;
 mod subscription;
+mod table;
 pub mod tasks;
 pub mod time;
 pub mod usage;

@@ -11,9 +11,10 @@ use crate::{
     machine::{DEFAULT_REFUSAL, Machine},
     reservation::Parts,
     resources::{Amounts, Resources},
+    table::Table,
     time::Time,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// An outstanding offer.
 #[derive(Clone, Debug)]
@@ -40,56 +41,44 @@ pub struct Offer {
 
 /// All outstanding offers. Each stands equally long, so the oldest is the next to end.
 #[derive(Clone, Debug, Default)]
-pub struct Offers {
-    slots: Vec<Option<Offer>>,
-    vacant: Vec<u32>,
-    by_id: BTreeMap<OfferId, u32>,
-}
+pub struct Offers(Table<OfferId, Offer>);
 
 impl Offers {
     pub(crate) fn insert(&mut self, offer: Offer) {
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() as u32 - 1
-        });
-        self.by_id.insert(offer.id, slot);
-        self.slots[slot as usize] = Some(offer);
+        self.0.insert(offer.id, offer);
     }
 
     pub(crate) fn remove(&mut self, id: OfferId) -> Option<Offer> {
-        let slot = self.by_id.remove(&id)?;
-        self.vacant.push(slot);
-        self.slots[slot as usize].take()
+        self.0.remove(id).map(|(_, offer)| offer)
     }
 
     /// An offer that still stands.
     #[must_use]
     pub fn get(&self, id: OfferId) -> Option<&Offer> {
-        self.slots[*self.by_id.get(&id)? as usize].as_ref()
+        self.0.get(id)
     }
 
     /// All that stand.
     pub fn iter(&self) -> impl Iterator<Item = &Offer> {
-        self.by_id.values().filter_map(|slot| self.slots[*slot as usize].as_ref())
+        self.0.values()
     }
 
     /// How many stand.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.0.len()
     }
 
     /// Whether none stands.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.0.len() == 0
     }
 
     /// The next to end, and when.
     #[must_use]
     pub fn next_expiry(&self) -> Option<(Time, OfferId)> {
-        let (id, slot) = self.by_id.first_key_value()?;
-        self.slots[*slot as usize].as_ref().map(|offer| (offer.expires, *id))
+        self.0.first().map(|(id, offer)| (offer.expires, id))
     }
 }
 

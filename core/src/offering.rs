@@ -293,9 +293,9 @@ impl Machine {
             return pick.picks;
         }
         let filters = of.filters(revocable);
-        let all_hidden = !filters.is_empty() && filters.all_hide(amounts);
-        if all_hidden {
-            let some = open.either_without(order.wanting(), filters.frameworks());
+        if !filters.is_empty() && filters.all_hide(amounts) {
+            let hidden = filters.frameworks();
+            let some = open.either_without(order.wanting(), hidden);
             let mut few: Vec<_> = some.take(FEW + 1).map(|at| FrameworkSlot(at as u32)).collect();
             if few.len() <= FEW {
                 few.sort_by_cached_key(|slot| order.place(*slot, &state.roles));
@@ -303,9 +303,6 @@ impl Machine {
                 let _ = few.into_iter().try_for_each(|slot| pick.look(order, slot));
                 return pick.picks;
             }
-        }
-        if all_hidden {
-            let hidden = filters.frameworks();
             order.walk(|slot| {
                 if hidden.contains(slot.at()) {
                     return ControlFlow::Continue(());

@@ -77,7 +77,7 @@ impl Lot {
         Self { resources: self.resources.minus(&volumes), reserved }
     }
 
-    pub(crate) fn of(offers: &[Offer]) -> Self {
+    pub(crate) fn of<'a>(offers: impl IntoIterator<Item = &'a Offer>) -> Self {
         let mut lot = Self::default();
         for offer in offers {
             lot.resources = lot.resources.plus(&offer.resources);
@@ -124,12 +124,12 @@ impl Machine {
     pub(crate) fn operated(
         &self,
         caller: Caller,
-        taken: &[Offer],
+        offers: &[&Offer],
         operations: &[Operation],
     ) -> Result<(Parts, Lot), Refusal> {
-        let mut lot = Lot::of(taken);
-        let agent = taken.first().and_then(|offer| self.state.agents.get(offer.agent));
-        let (Some(first), Some(agent), false) = (taken.first(), agent, operations.is_empty())
+        let mut lot = Lot::of(offers.iter().copied());
+        let agent = offers.first().and_then(|offer| self.state.agents.get(offer.agent));
+        let (Some(first), Some(agent), false) = (offers.first(), agent, operations.is_empty())
         else {
             return Ok((Parts::default(), lot));
         };

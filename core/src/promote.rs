@@ -58,7 +58,7 @@ impl Machine {
         if let Some(fault) = self.offers_fault(caller, offers) {
             return Err(fault);
         }
-        let standing = offers.iter().filter_map(|id| self.state.offers.get(*id).cloned());
+        let standing = offers.iter().filter_map(|id| self.state.offers.get(*id));
         let standing: Vec<_> = standing.collect();
         let owner = self.state.frameworks.get(&caller.framework);
         let handle = owner.and_then(|owner| owner.tasks.get(name));
@@ -76,7 +76,7 @@ impl Machine {
         if request.amounts.is_zero() {
             return Err(format!("task {name:?} asks for nothing"));
         }
-        let enough = Lot::of(&standing).take(request, None);
+        let enough = Lot::of(standing).take(request, None);
         enough.map_err(|fault| format!("task {name:?}: {fault}"))?;
         Ok(task.handle)
     }

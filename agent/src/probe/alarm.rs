@@ -1,6 +1,6 @@
 //! Long waits of guaranteed tasks, told by the kernel program as they end: a ring, so that one can sleep on it.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use aya::{
     Ebpf,
@@ -36,11 +36,5 @@ impl Alarms {
 impl AsRawFd for Alarms {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
-    }
-}
-
-impl AsFd for Alarms {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }

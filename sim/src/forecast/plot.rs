@@ -74,33 +74,11 @@ fn draw_panel<'a>(
     );
     for mark in VIOLATION_MARKS {
         let at = x(f64::from(mark) / 100.0);
-        let _ = writeln!(
-            svg,
-            "<line x1=\"{at:.1}\" y1=\"{:.1}\" x2=\"{at:.1}\" y2=\"{:.1}\" stroke=\"#ddd\"/>",
-            y(0.0),
-            y(1.0)
-        );
-        let _ = writeln!(
-            svg,
-            "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555\">{mark}</text>",
-            y(0.0) + 16.0
-        );
+        draw_mark(svg, [(at, y(0.0)), (at, y(1.0))], (at, y(0.0) + 16.0), "middle", mark.into());
     }
-    for tenth in (0..=10).step_by(2) {
+    for tenth in (0..=10_u8).step_by(2) {
         let at = y(f64::from(tenth) / 10.0);
-        let _ = writeln!(
-            svg,
-            "<line x1=\"{:.1}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"#ddd\"/>",
-            x(0.0),
-            x(1.0)
-        );
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{}</text>",
-            x(0.0) - 6.0,
-            at + 4.0,
-            tenth * 10
-        );
+        draw_mark(svg, [(x(0.0), at), (x(1.0), at)], (x(0.0) - 6.0, at + 4.0), "end", tenth * 10);
     }
     let _ = writeln!(
         svg,
@@ -133,4 +111,22 @@ fn draw_panel<'a>(
             number + 1
         );
     }
+}
+
+/// A line of the grid, and its percentage beside it.
+fn draw_mark(
+    svg: &mut String,
+    [(x1, y1), (x2, y2)]: [(f64, f64); 2],
+    (x, y): (f64, f64),
+    anchor: &str,
+    percent: u8,
+) {
+    let _ = writeln!(
+        svg,
+        "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" stroke=\"#ddd\"/>"
+    );
+    let _ = writeln!(
+        svg,
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"#555\">{percent}</text>"
+    );
 }

@@ -441,11 +441,7 @@ impl<'a> Cluster<'a> {
 
     /// Brings a node up to now, and tells of what has ended on it.
     fn touch(&mut self, node: usize) -> Result<(), ClusterError> {
-        if self.places[node].node.is_at_rest(self.now_ms) {
-            // The last of the looks that saw nothing new.
-            let outcries = self.places[node].node.look(self.now_ms);
-            self.cry_out(node, outcries)?;
-        }
+        self.look_if_at_rest(node)?;
         let ended = self.places[node].node.advance(self.now_ms);
         self.changed(node);
         if ended.is_empty() {
@@ -466,12 +462,17 @@ impl<'a> Cluster<'a> {
 
     /// Sees to it that the node is looked at again when something happens there by itself.
     fn changed(&mut self, node: usize) {
+        self.places[node].node.stir(self.now_ms);
+        self.foresee(node);
+    }
+
+    /// Has the node looked at at its next change, and at the next look it needs.
+    fn foresee(&mut self, node: usize) {
         let place = &mut self.places[node];
         place.generation += 1;
         if let Some(at) = place.node.next_change_ms() {
             self.events.push(Reverse((at, Event::Change(node, place.generation))));
         }
-        place.node.stir(self.now_ms);
         if !place.look_due && !place.node.is_at_rest(self.now_ms) {
             place.look_due = true;
             self.events.push(Reverse((self.now_ms + LOOK_MS, Event::Look(node))));
@@ -484,14 +485,15 @@ impl<'a> Cluster<'a> {
         debug_assert!(ended.is_empty(), "ends come before looks");
         let outcries = self.places[node].node.look(self.now_ms);
         self.cry_out(node, outcries)?;
-        let place = &mut self.places[node];
-        place.generation += 1;
-        if let Some(at) = place.node.next_change_ms() {
-            self.events.push(Reverse((at, Event::Change(node, place.generation))));
-        }
-        if !place.look_due && !place.node.is_at_rest(self.now_ms) {
-            place.look_due = true;
-            self.events.push(Reverse((self.now_ms + LOOK_MS, Event::Look(node))));
+        self.foresee(node);
+        Ok(())
+    }
+
+    /// The last of the looks that saw nothing new, which were left out.
+    fn look_if_at_rest(&mut self, node: usize) -> Result<(), ClusterError> {
+        if self.places[node].node.is_at_rest(self.now_ms) {
+            let outcries = self.places[node].node.look(self.now_ms);
+            self.cry_out(node, outcries)?;
         }
         Ok(())
     }
@@ -503,7 +505,7 @@ impl<'a> Cluster<'a> {
                 Outcry::Lending(on, why) => {
                     self.apply(Command::AgentLending(agent, on, why.to_owned()))?;
                 }
-                Outcry::Kill(handle, _) => self.end(node, handle, Reason::Preempted)?,
+                Outcry::Kill(handle) => self.end(node, handle, Reason::Preempted)?,
             }
             self.drain()?;
         }
@@ -514,11 +516,7 @@ impl<'a> Cluster<'a> {
         let step_ms = u64::try_from(self.setup.step.as_millis()).unwrap_or(u64::MAX).max(1);
         self.events.push(Reverse((self.now_ms + step_ms, Event::Step)));
         for node in 0..self.places.len() {
-            let place = &mut self.places[node];
-            if place.node.is_at_rest(self.now_ms) {
-                let outcries = place.node.look(self.now_ms);
-                self.cry_out(node, outcries)?;
-            }
+            self.look_if_at_rest(node)?;
             let place = &mut self.places[node];
             let ended = place.node.advance(self.now_ms);
             debug_assert!(ended.is_empty(), "ends come before steps");

@@ -126,7 +126,7 @@ impl Running {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcry {
     Lending(bool, &'static str),
-    Kill(TaskHandle, &'static str),
+    Kill(TaskHandle),
 }
 
 /// See the module.
@@ -230,11 +230,9 @@ impl Node {
         self.tasks.iter().any(|task| task.revocable)
     }
 
-    /// Something has changed: the ladder looks again soon. Returns whether it had been at rest.
-    pub(crate) fn stir(&mut self, now_ms: u64) -> bool {
-        let rested = self.is_at_rest(now_ms);
+    /// Something has changed: the ladder looks again soon.
+    pub(crate) const fn stir(&mut self, now_ms: u64) {
         self.stirred_ms = now_ms;
-        rested
     }
 
     /// Nothing is lent, or nothing has changed for longer than the ladder waits for: further looks
@@ -274,7 +272,7 @@ impl Node {
                     self.reclaims += u64::from(quota.unwrap_or(u64::MAX) < quota_before);
                 }
                 Action::Lending(on, why) => outcries.push(Outcry::Lending(on, why)),
-                Action::Kill(task, why) => outcries.push(Outcry::Kill(task, why)),
+                Action::Kill(task, _) => outcries.push(Outcry::Kill(task)),
             }
         }
         self.share();

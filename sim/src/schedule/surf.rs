@@ -8,7 +8,10 @@ use super::{
     jobs::JobsError,
     workload::{Job, Profile, Repairs, Workload},
 };
-use crate::trace::{Lines, Place, TraceError, source};
+use crate::trace::{
+    Place, TraceError,
+    surf::{each_row, each_use},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -24,21 +27,6 @@ fn usage_beside(tasks: &Path) -> Option<PathBuf> {
     let (stem, _) = name.split_once("-tasks.csv")?;
     let beside = |end: &str| tasks.with_file_name(format!("{stem}-usage-rle.csv{end}"));
     [".xz", ".gz", ""].into_iter().map(beside).find(|path| path.exists())
-}
-
-/// Shows each line after the heading to `each`.
-fn lines(
-    path: &Path,
-    mut each: impl FnMut(Place<'_>, &str) -> Result<(), TraceError>,
-) -> Result<(), TraceError> {
-    let mut lines = Lines::new(path.display(), source::open(path)?);
-    lines.next()?;
-    while let Some((place, line)) = lines.next()? {
-        if !line.is_empty() {
-            each(place, line)?;
-        }
-    }
-    Ok(())
 }
 
 /// A number that is finite and not negative.
@@ -108,14 +96,12 @@ pub(super) fn read(tasks: &Path) -> Result<Workload, JobsError> {
     let beside = || JobsError::Name(tasks.display().to_string());
     let usage = usage_beside(tasks).ok_or_else(beside)?;
     let mut used = BTreeMap::new();
-    lines(&usage, |place, line| {
-        let no_comma = || place.fault("no comma after the job's id");
-        let (id, runs) = line.split_once(',').ok_or_else(no_comma)?;
+    each_use(&usage, |place, id, runs| {
         used.insert(id.to_owned(), samples(place, runs)?);
         Ok(())
     })?;
     let (mut jobs, mut repairs) = (Vec::new(), Repairs::default());
-    lines(tasks, |place, line| {
+    each_row(tasks, |place, line| {
         jobs.push(job(place, line, &used, &mut repairs)?);
         Ok(())
     })?;

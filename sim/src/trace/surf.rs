@@ -22,12 +22,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
     }
     let mut uses = read_uses(&uses_beside(path)?)?;
     let mut gatherer = Gatherer::new(STEP);
-    let mut lines = Lines::new(path.display(), source::open(path)?);
-    lines.next()?; // the header
-    while let Some((place, line)) = lines.next()? {
-        if line.is_empty() {
-            continue;
-        }
+    each_row(path, |place, line| {
         let fields: Vec<&str> = line.split(',').collect();
         if fields.len() < 5 {
             return Err(place.fault(format_args!("{} fields instead of at least 5", fields.len())));
@@ -38,7 +33,8 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
             Some(used) => gatherer.whole(fields[0], submitted_s as i64, limit, &used),
             None => gatherer.repairs().tasks_without_samples += 1,
         }
-    }
+        Ok(())
+    })?;
     gatherer.finish(&path.display().to_string(), reading.resource)
 }
 
@@ -52,19 +48,39 @@ fn uses_beside(path: &Path) -> Result<PathBuf, TraceError> {
 }
 
 fn read_uses(path: &Path) -> Result<HashMap<String, Vec<f64>>, TraceError> {
-    let mut lines = Lines::new(path.display(), source::open(path)?);
     let mut uses = HashMap::new();
-    lines.next()?; // the header
-    while let Some((place, line)) = lines.next()? {
-        if line.is_empty() {
-            continue;
-        }
-        let Some((id, runs)) = line.split_once(',') else {
-            return Err(place.fault("no comma after the job's id"));
-        };
+    each_use(path, |place, id, runs| {
         uses.insert(id.to_owned(), unroll(runs, place)?);
-    }
+        Ok(())
+    })?;
     Ok(uses)
+}
+
+/// Shows each line after the heading to `each`, but for empty ones.
+pub(crate) fn each_row(
+    path: &Path,
+    mut each: impl FnMut(Place<'_>, &str) -> Result<(), TraceError>,
+) -> Result<(), TraceError> {
+    let mut lines = Lines::new(path.display(), source::open(path)?);
+    lines.next()?;
+    while let Some((place, line)) = lines.next()? {
+        if !line.is_empty() {
+            each(place, line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows each job of a usage file to `each`: its id, and its runs of even use.
+pub(crate) fn each_use(
+    path: &Path,
+    mut each: impl FnMut(Place<'_>, &str, &str) -> Result<(), TraceError>,
+) -> Result<(), TraceError> {
+    each_row(path, |place, line| {
+        let no_comma = || place.fault("no comma after the job's id");
+        let (id, runs) = line.split_once(',').ok_or_else(no_comma)?;
+        each(place, id, runs)
+    })
 }
 
 fn unroll(runs: &str, place: Place<'_>) -> Result<Vec<f64>, TraceError> {
