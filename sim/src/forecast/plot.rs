@@ -9,7 +9,7 @@ const LEGEND_WIDTH: f64 = 220.0;
 const MARGIN: f64 = 48.0;
 const COLUMNS: usize = 2;
 /// Marks on the axis of violations, in percent. The axis is a square root, as what matters lies below 10 %.
-const VIOLATION_MARKS: [u32; 7] = [0, 1, 5, 10, 25, 50, 100];
+const VIOLATION_MARKS: [u8; 7] = [0, 1, 5, 10, 25, 50, 100];
 const COLORS: [&str; 8] =
     ["#1b6ca8", "#c0392b", "#1e8449", "#b9770e", "#6c3483", "#117a65", "#a04000", "#515a5a"];
 

@@ -10,10 +10,11 @@ mod gather;
 mod gcd;
 mod lines;
 mod openb;
+mod percentages;
 mod planetlab;
 mod repairs;
 pub(crate) mod source;
-mod surf;
+pub(crate) mod surf;
 
 pub use error::TraceError;
 pub use openb::{Pod, read_pods};
