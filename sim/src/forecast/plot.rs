@@ -74,7 +74,7 @@ fn draw_panel<'a>(
     );
     for mark in VIOLATION_MARKS {
         let at = x(f64::from(mark) / 100.0);
-        draw_mark(svg, [(at, y(0.0)), (at, y(1.0))], (at, y(0.0) + 16.0), "middle", mark.into());
+        draw_mark(svg, [(at, y(0.0)), (at, y(1.0))], (at, y(0.0) + 16.0), "middle", mark);
     }
     for tenth in (0..=10_u8).step_by(2) {
         let at = y(f64::from(tenth) / 10.0);
