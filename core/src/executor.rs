@@ -224,7 +224,7 @@ impl Machine {
         Ok([false, true].into_iter().filter_map(of).collect())
     }
 
-    pub(crate) fn to_executor(
+    pub(crate) fn tell_executor(
         &mut self,
         caller: Caller,
         agent: AgentId,
@@ -238,7 +238,7 @@ impl Machine {
         Ok(Reply::Done)
     }
 
-    pub(crate) fn from_executor(
+    pub(crate) fn executor_says(
         &mut self,
         agent: AgentId,
         executor: TaskHandle,

@@ -276,10 +276,10 @@ impl Machine {
             }
             Command::Reconcile(caller, names) => self.reconcile(caller, names, effects),
             Command::ToExecutor(caller, agent, id, data) => {
-                self.to_executor(caller, agent, &id, &data, effects)
+                self.tell_executor(caller, agent, &id, &data, effects)
             }
             Command::FromExecutor(agent, executor, data) => {
-                self.from_executor(agent, executor, data, effects)
+                self.executor_says(agent, executor, data, effects)
             }
             Command::EndExecutor(caller, agent, id) => {
                 self.end_executor(caller, agent, &id, effects)
