@@ -358,7 +358,7 @@ impl World {
         let launches = (0..tasks).map(|n| {
             let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
             let request = Amounts::of(cpus, 1_000).min(amounts.max(Amounts::of(1, 0))).into();
-            let executor = (cpus % 3 == 0 && n > 0).then(|| executor(at, n));
+            let executor = (cpus.is_multiple_of(3) && n > 0).then(|| executor(at, n));
             Launch { payload: name.clone().into_bytes(), name, request, executor }
         });
         Some(Command::Accept(
