@@ -145,12 +145,14 @@ pub struct Want {
 }
 
 /// A task to launch on what was accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// The framework's name for it.
     pub name: String,
     /// What it holds.
     pub request: Resources,
+    /// Why it can't be launched, if who took it in knows that; it is told so in its own update.
+    pub fault: Option<String>,
     /// In whose container it runs; none: in its own.
     pub executor: Option<Arc<Executor>>,
     /// All else about it; the core passes it on and never looks.

@@ -119,6 +119,9 @@ impl Machine {
     }
 
     fn launch_fault(&self, framework: FrameworkId, launch: &Launch) -> Option<String> {
+        if launch.fault.is_some() {
+            return launch.fault.clone();
+        }
         let framework = self.state.frameworks.get(&framework)?;
         if framework.tasks.contains_key(&*launch.name) {
             return Some("the framework already has an active task of this id".to_owned());

@@ -45,7 +45,7 @@ pub mod resources;
 pub mod roles;
 pub mod slots;
 mod status;
-mod subscription;
+pub mod subscription;
 mod table;
 pub mod tasks;
 pub mod time;

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// After a restart of the allocator a framework has at least so long to come back.
 pub(crate) const RESTORED_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What a stream is told that a newer one of its framework takes the place of.
+pub const ELSEWHERE: &str = "the framework has subscribed elsewhere";
+
 impl Machine {
     pub(crate) fn subscribe(
         &mut self,
@@ -103,7 +106,7 @@ impl Machine {
         self.forget_hunger(slot);
         let Some(framework) = self.state.frameworks.at_mut(slot) else { return };
         if framework.connected {
-            let why = "the framework has subscribed elsewhere".to_owned();
+            let why = ELSEWHERE.to_owned();
             effects.push(Effect::EndStream(id, framework.session, why));
         }
         framework.wanted = info.says_wants.then(Default::default);

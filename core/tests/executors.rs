@@ -95,7 +95,7 @@ fn executor(payload: &[u8]) -> Arc<Executor> {
 
 fn task(name: &str, executor: Arc<Executor>) -> Launch {
     let request = Amounts::of(500, 100_000).into();
-    Launch { name: name.into(), request, executor: Some(executor), payload: vec![] }
+    Launch { name: name.into(), request, executor: Some(executor), ..Launch::default() }
 }
 
 fn orders(effects: &[Effect]) -> Vec<(TaskHandle, Kind)> {

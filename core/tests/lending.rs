@@ -93,6 +93,7 @@ impl Cluster {
         let launch = Launch {
             name: name.to_owned(),
             request: Amounts::of(cpus, cpus * 1_000).into(),
+            fault: None,
             executor: None,
             payload: vec![],
         };
@@ -424,6 +425,7 @@ fn a_task_that_asks_for_more_than_was_offered_is_refused_and_the_rest_launches()
     let launch = |name: &str, cpus| Launch {
         name: name.into(),
         request: Amounts::of(cpus, 1_000).into(),
+        fault: None,
         executor: None,
         payload: vec![],
     };

@@ -359,7 +359,7 @@ impl World {
             let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
             let request = Amounts::of(cpus, 1_000).min(amounts.max(Amounts::of(1, 0))).into();
             let executor = (cpus.is_multiple_of(3) && n > 0).then(|| executor(at, n));
-            Launch { payload: name.clone().into_bytes(), name, request, executor }
+            Launch { payload: name.clone().into_bytes(), name, request, executor, fault: None }
         });
         Some(Command::Accept(
             caller,
@@ -376,7 +376,13 @@ impl World {
         let operations = vec![operation(kind, tag, amount, Some(&role))];
         let name = format!("op{}", self.next);
         let request = Amounts::of(amount / 4 + 1, 1_000).min(amounts).into();
-        let launch = Launch { payload: name.clone().into_bytes(), name, request, executor: None };
+        let launch = Launch {
+            payload: name.clone().into_bytes(),
+            name,
+            request,
+            executor: None,
+            fault: None,
+        };
         let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
         let deeds = Deeds { operations, launches };
         let before = format!("{:?}", self.machine.state().offers);

@@ -103,7 +103,7 @@ fn offers(effects: &[Effect], to: Caller) -> Vec<OfferMade> {
 }
 
 fn launch(name: &str, request: Resources) -> Launch {
-    Launch { name: name.into(), request, executor: None, payload: Vec::new() }
+    Launch { name: name.into(), request, fault: None, executor: None, payload: Vec::new() }
 }
 
 fn orders(effects: &[Effect]) -> Vec<(Parts, AgentId)> {

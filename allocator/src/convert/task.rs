@@ -49,7 +49,7 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
         plain(field("labels"), key.clone(), MAX_NAME_BYTES)?;
         plain(field("labels"), value.clone(), MAX_NAME_BYTES)?;
     }
-    Ok(Launch { name, request, executor: None, payload: info.encode_to_vec() })
+    Ok(Launch { name, request, fault: None, executor: None, payload: info.encode_to_vec() })
 }
 
 fn limits(
