@@ -160,6 +160,7 @@ impl Cluster {
                 reserved: Default::default(),
                 revocable: false,
                 state: TaskState::Running,
+                kind: Default::default(),
             });
             self.running.push(Running { agent: id, handle, owner, name });
         }

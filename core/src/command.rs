@@ -4,6 +4,7 @@ use crate::{
     capability::Capabilities,
     constraint::Constraints,
     domain::Domain,
+    executor::{Executor, Kind},
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     minimum::Minimum,
     operate::Deeds,
@@ -12,7 +13,7 @@ use crate::{
     resources::{Amounts, Resources},
     tasks::{TaskState, TaskStatus},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// An agent says who it is and what it still has.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +53,8 @@ pub struct HeldTask {
     pub revocable: bool,
     /// How far it is.
     pub state: TaskState,
+    /// Whether it is an executor, or runs in one.
+    pub kind: Kind,
 }
 
 /// CPUs and memory, each absent where it could not be measured or predicted; thousandths.
@@ -128,6 +131,8 @@ pub struct FrameworkInfo {
     pub constraints: Constraints,
     /// The least it wants to be offered at a time; none: [`crate::offer::SMALLEST`].
     pub minimum: Option<Minimum>,
+    /// All else that it said; the core keeps it and never looks.
+    pub payload: Vec<u8>,
 }
 
 /// Something a framework wants to run and has no place for yet.
@@ -146,6 +151,8 @@ pub struct Launch {
     pub name: String,
     /// What it holds.
     pub request: Resources,
+    /// In whose container it runs; none: in its own.
+    pub executor: Option<Arc<Executor>>,
     /// All else about it; the core passes it on and never looks.
     pub payload: Vec<u8>,
 }
@@ -209,6 +216,12 @@ pub enum Command {
     Acknowledge(Caller, String, [u8; 16]),
     /// A framework asks how tasks are; none named: all.
     Reconcile(Caller, Vec<String>),
+    /// A framework has something to say to an executor of its own, by id.
+    ToExecutor(Caller, AgentId, String, Vec<u8>),
+    /// An executor has something to say to its framework.
+    FromExecutor(AgentId, TaskHandle, Vec<u8>),
+    /// A framework ends an executor of its own, by id, and all that runs in it.
+    EndExecutor(Caller, AgentId, String),
     /// The operator ends a task.
     OperatorKill(TaskHandle, Option<Duration>),
     /// The operator sets a role's weight (thousandths) and its right to be lent to.

@@ -2,6 +2,7 @@
 
 use crate::{
     command::FrameworkInfo,
+    executor::ExecutorKey,
     ids::{FrameworkId, OfferId, TaskHandle},
     offer::SMALLEST,
     resources::Amounts,
@@ -58,6 +59,8 @@ pub struct Framework {
     pub offers: VecDeque<OfferId>,
     /// Its tasks by name, those ended but unacknowledged included.
     pub tasks: BTreeMap<Arc<str>, TaskHandle>,
+    /// Its executors.
+    pub executors: BTreeMap<ExecutorKey, TaskHandle>,
     /// What it holds or is offered.
     pub held: Amounts,
 }
@@ -76,6 +79,7 @@ impl Framework {
             filters: 0,
             offers: VecDeque::new(),
             tasks: BTreeMap::new(),
+            executors: BTreeMap::new(),
             held: Amounts::ZERO,
         }
     }

@@ -94,7 +94,7 @@ impl Machine {
                 return Err(Violation::Task(*handle, "its agent does not know it"));
             }
             if let Some(framework) = self.state.frameworks.get(&task.framework)
-                && framework.tasks.get(&task.name) != Some(handle)
+                && framework.knows_as(task) != Some(*handle)
             {
                 return Err(Violation::Task(*handle, "its framework does not know it"));
             }

@@ -3,12 +3,13 @@
 use crate::{
     command::{Caller, Launch, TaskUsage},
     effect::{Effect, LaunchOrder},
+    executor::Kind,
     frameworks::MAX_TASKS,
     holdings::{As, Holding},
-    ids::{OfferId, TaskHandle},
+    ids::{FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     offer::Offer,
-    operate::Deeds,
+    operate::{Deeds, Lot},
     reservation::Parts,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
@@ -45,18 +46,13 @@ impl Machine {
             self.rearrange(first.agent, &all, effects);
         }
         for (launch, reserved) in deeds.launches {
-            let fault = self.launch_fault(caller, &launch);
-            let portion = match fault {
-                Some(fault) => Err(fault),
-                None => rest.take(&launch.request, reserved.as_ref()),
-            };
-            match portion {
+            match self.draw(now, first, &launch, reserved.as_ref(), &mut rest, effects) {
                 Err(fault) => {
                     let (state, reason) = (TaskState::Error, Reason::InvalidTask);
                     let status = TaskStatus::of(&launch.name, Some(first.agent), state, reason);
                     effects.push(Effect::Update(caller.framework, status.saying(fault)));
                 }
-                Ok(reserved) => self.launch(now, first, launch, reserved, effects),
+                Ok((reserved, kind)) => self.launch(now, first, launch, reserved, kind, effects),
             }
         }
         let says_what = self.caller(caller)?.wanted.is_some();
@@ -97,8 +93,33 @@ impl Machine {
         None
     }
 
-    fn launch_fault(&self, caller: Caller, launch: &Launch) -> Option<String> {
-        let framework = self.state.frameworks.get(&caller.framework)?;
+    /// Takes what a launch holds out of `rest`, and what its executor holds if that is new there; or
+    /// says why it can't be launched.
+    fn draw(
+        &mut self,
+        now: Time,
+        offer: &Offer,
+        launch: &Launch,
+        reserved: Option<&Parts>,
+        rest: &mut Lot,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(Parts, Kind), String> {
+        if let Some(fault) = self.launch_fault(offer.framework, launch) {
+            return Err(fault);
+        }
+        let kind = match &launch.executor {
+            None => Kind::Alone,
+            Some(executor) => {
+                let request = &launch.request;
+                let handle = self.executor_for(now, offer, executor, rest, request, effects)?;
+                Kind::In(handle)
+            }
+        };
+        Ok((rest.take(&launch.request, reserved)?, kind))
+    }
+
+    fn launch_fault(&self, framework: FrameworkId, launch: &Launch) -> Option<String> {
+        let framework = self.state.frameworks.get(&framework)?;
         if framework.tasks.contains_key(&*launch.name) {
             return Some("the framework already has an active task of this id".to_owned());
         }
@@ -118,16 +139,16 @@ impl Machine {
         offer: &Offer,
         launch: Launch,
         reserved: Parts,
+        kind: Kind,
         effects: &mut Vec<Effect>,
     ) {
         let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
         let Offer { framework, framework_slot, agent, agent_slot, revocable, .. } = *offer;
+        let Some((role, user, role_name)) = self.owner_of_launch(framework_slot) else { return };
         let Some(owner) = self.state.frameworks.at_mut(framework_slot) else { return };
         let name: Arc<str> = launch.name.into();
         owner.tasks.insert(Arc::clone(&name), handle);
-        let (role, user, role_name) =
-            (owner.role, owner.info.user.clone(), owner.info.role.clone());
         let want = owner.wanted.as_mut().and_then(|wanted| wanted.remove(&name));
         if let Some(want) = want {
             self.state.ledger.placed(steps.saturating_sub(want.since_step));
@@ -153,6 +174,7 @@ impl Machine {
             request: launch.request,
             reserved: reserved.clone(),
             revocable,
+            kind,
             state: TaskState::Staging,
             since: now,
             usage: TaskUsage::default(),
@@ -161,7 +183,8 @@ impl Machine {
         self.state.tasks.by_handle.insert(handle, task);
         let payload = launch.payload;
         let role = role_name;
-        let order = LaunchOrder { handle, framework, user, role, revocable, reserved, payload };
+        let order =
+            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload };
         effects.push(Effect::Launch(agent, Box::new(order)));
     }
 

@@ -275,6 +275,15 @@ impl Machine {
                 self.acknowledge(caller, &name, uuid, effects)
             }
             Command::Reconcile(caller, names) => self.reconcile(caller, names, effects),
+            Command::ToExecutor(caller, agent, id, data) => {
+                self.tell_executor(caller, agent, &id, &data, effects)
+            }
+            Command::FromExecutor(agent, executor, data) => {
+                self.executor_says(agent, executor, data, effects)
+            }
+            Command::EndExecutor(caller, agent, id) => {
+                self.end_executor(caller, agent, &id, effects)
+            }
             Command::OperatorKill(task, grace) => self.operator_kill(task, grace, effects),
             Command::SetRole(name, weight, opportunistic) => {
                 self.set_role(&name, weight, opportunistic, effects)

@@ -123,7 +123,7 @@ impl Machine {
             return;
         }
         let framework = self.state.frameworks.get(&held.framework);
-        let free_name = framework.is_some_and(|f| !f.tasks.contains_key(&*held.name));
+        let free_name = framework.is_some_and(|f| !f.knows(id, held));
         match framework {
             Some(_) if agent_was_known && free_name => self.adopt(now, id, held),
             _ if held.state.is_terminal() => {}
@@ -137,7 +137,11 @@ impl Machine {
         let slot = self.state.frameworks.slot(framework);
         let Some(owner) = slot.and_then(|slot| self.state.frameworks.at_mut(slot)) else { return };
         let name: Arc<str> = held.name.as_str().into();
-        owner.tasks.insert(Arc::clone(&name), handle);
+        if held.kind.is_executor() {
+            owner.executors.insert((agent, revocable, Arc::clone(&name)), handle);
+        } else {
+            owner.tasks.insert(Arc::clone(&name), handle);
+        }
         let role = owner.role;
         let reserved = self.reserved_of(agent, held);
         let task = Task {
@@ -149,6 +153,7 @@ impl Machine {
             request: held.request.clone(),
             reserved,
             revocable,
+            kind: held.kind,
             state: held.state,
             since: now,
             usage: TaskUsage::default(),

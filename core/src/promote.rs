@@ -7,6 +7,7 @@
 use crate::{
     command::{Caller, Promotion, TaskUsage},
     effect::Effect,
+    executor::Kind,
     holdings::{As, Holding},
     ids::{OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
@@ -66,6 +67,9 @@ impl Machine {
         let Some(task) = task else { return Err(format!("there is no task {name:?}")) };
         if !task.revocable {
             return Err(format!("task {name:?} does not run on lent resources"));
+        }
+        if task.kind != Kind::Alone {
+            return Err(format!("task {name:?} runs in an executor, which stays what it is"));
         }
         if task.state == TaskState::Killing || task.state.is_terminal() {
             return Err(format!("task {name:?} is ending"));

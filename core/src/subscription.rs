@@ -189,7 +189,8 @@ impl Machine {
         }
         let Some(framework) = self.state.frameworks.remove(id) else { return };
         self.state.roles.get_mut(framework.role).frameworks.remove(&id);
-        for handle in framework.tasks.values() {
+        // Executors first: what runs in them ends with them.
+        for handle in framework.executors.values().chain(framework.tasks.values()) {
             self.orphan(*handle, effects);
         }
         effects.push(Effect::Persist(Record::FrameworkRemoved(id)));

@@ -93,6 +93,7 @@ impl Cluster {
         let launch = Launch {
             name: name.to_owned(),
             request: Amounts::of(cpus, cpus * 1_000).into(),
+            executor: None,
             payload: vec![],
         };
         let refusal = Duration::from_secs(5);
@@ -325,6 +326,7 @@ impl Restarted {
             reserved: Default::default(),
             revocable: false,
             state: TaskState::Running,
+            kind: Default::default(),
         };
         let caller = Caller { framework: one.framework, session: 5 };
         Self { cluster, agent, caller, held }
@@ -422,6 +424,7 @@ fn a_task_that_asks_for_more_than_was_offered_is_refused_and_the_rest_launches()
     let launch = |name: &str, cpus| Launch {
         name: name.into(),
         request: Amounts::of(cpus, 1_000).into(),
+        executor: None,
         payload: vec![],
     };
     let launches =

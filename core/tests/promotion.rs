@@ -85,7 +85,7 @@ impl Node {
 
     fn launch(&mut self, by: Caller, offer: OfferId, name: &str, cpus: u64) -> Option<TaskHandle> {
         let request = Amounts::of(cpus, 1_000).into();
-        let launch = Launch { name: name.into(), request, payload: vec![] };
+        let launch = Launch { name: name.into(), request, executor: None, payload: vec![] };
         let effects = self.apply(Command::Accept(by, vec![offer], vec![launch], NEVER)).unwrap();
         effects.iter().find_map(|effect| match effect {
             Effect::Launch(_, order) => Some(order.handle),
@@ -173,6 +173,7 @@ fn an_agent_that_missed_a_promotion_is_told_again() {
         reserved: Default::default(),
         revocable: true,
         state: TaskState::Running,
+        kind: Default::default(),
     };
     let hello = AgentHello {
         agent: Some(node.agent),

@@ -11,6 +11,7 @@ use headroom_core::{
     constraint::{Constraint, Constraints, Predicate, Selector},
     domain::Domain,
     effect::Effect,
+    executor::{Executor, Kind},
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
     minimum::Minimum,
@@ -22,7 +23,7 @@ use headroom_core::{
     time::Time,
 };
 use proptest::prelude::*;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -91,7 +92,7 @@ struct World {
     agents: Vec<AgentId>,
     callers: Vec<Caller>,
     offers: BTreeMap<OfferId, (FrameworkId, Amounts)>,
-    launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool)>,
+    launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool, Kind)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
     next: u64,
     /// So many commands are decided on before offers are made.
@@ -113,6 +114,13 @@ fn not_on(hostname: &str) -> Constraints {
     let predicate = Predicate::NotEquals(hostname.to_owned());
     let constraint = Constraint { selector: Selector::Hostname, predicate };
     Constraints::any_of(vec![vec![constraint]]).unwrap()
+}
+
+/// One of few, at times with another description.
+fn executor(at: u8, n: u8) -> Arc<Executor> {
+    let id = format!("e{}", at % 3);
+    let payload = format!("{id}{}", u8::from(at == 77 && n == 1)).into_bytes();
+    Arc::new(Executor { id, request: Amounts::of(20, 100).into(), payload })
 }
 
 /// An operation of one part, for `role` or one that `tag` chooses.
@@ -188,6 +196,7 @@ impl World {
                         order.framework,
                         name,
                         order.revocable,
+                        order.kind,
                     ));
                 }
                 Effect::Update(framework, status) => self.updates.push((framework, status)),
@@ -283,7 +292,7 @@ impl World {
     fn come_back(&mut self, at: u8, with_tasks: bool) -> Option<Command> {
         let agent = pick(&self.agents, at)?;
         let of_it = self.launched.iter().filter(|task| task.0 == agent && with_tasks);
-        let tasks = of_it.map(|(_, handle, framework, name, revocable)| HeldTask {
+        let tasks = of_it.map(|(_, handle, framework, name, revocable, kind)| HeldTask {
             handle: *handle,
             framework: *framework,
             name: name.clone(),
@@ -292,6 +301,7 @@ impl World {
             reserved: Default::default(),
             revocable: *revocable,
             state: TaskState::Running,
+            kind: *kind,
         });
         let tasks = tasks.collect();
         self.agents.retain(|id| *id != agent);
@@ -348,7 +358,8 @@ impl World {
         let launches = (0..tasks).map(|n| {
             let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
             let request = Amounts::of(cpus, 1_000).min(amounts.max(Amounts::of(1, 0))).into();
-            Launch { payload: name.clone().into_bytes(), name, request }
+            let executor = (cpus.is_multiple_of(3) && n > 0).then(|| executor(at, n));
+            Launch { payload: name.clone().into_bytes(), name, request, executor }
         });
         Some(Command::Accept(
             caller,
@@ -365,7 +376,7 @@ impl World {
         let operations = vec![operation(kind, tag, amount, Some(&role))];
         let name = format!("op{}", self.next);
         let request = Amounts::of(amount / 4 + 1, 1_000).min(amounts).into();
-        let launch = Launch { payload: name.clone().into_bytes(), name, request };
+        let launch = Launch { payload: name.clone().into_bytes(), name, request, executor: None };
         let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
         let deeds = Deeds { operations, launches };
         let before = format!("{:?}", self.machine.state().offers);
@@ -384,7 +395,7 @@ impl World {
     }
 
     fn promote(&mut self, at: u8, which: u8, cpus: u64) -> Option<Command> {
-        let (agent, _, framework, name, _) = pick(&self.launched, at)?;
+        let (agent, _, framework, name, ..) = pick(&self.launched, at)?;
         let caller = *self.callers.iter().find(|caller| caller.framework == framework)?;
         let state = self.machine.state();
         let there = state.offers.iter().filter(|o| o.framework == framework && o.agent == agent);
@@ -401,7 +412,7 @@ impl World {
     }
 
     fn status(&mut self, at: u8, state: u8) -> Option<Command> {
-        let (agent, handle, _, name, _) = pick(&self.launched, at)?;
+        let (agent, handle, _, name, ..) = pick(&self.launched, at)?;
         let states =
             [TaskState::Running, TaskState::Finished, TaskState::Failed, TaskState::Killed];
         let mut status = TaskStatus::of(&name, None, pick(&states, state)?, Reason::None);

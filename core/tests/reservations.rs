@@ -103,7 +103,7 @@ fn offers(effects: &[Effect], to: Caller) -> Vec<OfferMade> {
 }
 
 fn launch(name: &str, request: Resources) -> Launch {
-    Launch { name: name.into(), request, payload: Vec::new() }
+    Launch { name: name.into(), request, executor: None, payload: Vec::new() }
 }
 
 fn orders(effects: &[Effect]) -> Vec<(Parts, AgentId)> {
@@ -295,6 +295,7 @@ fn a_task_that_is_known_again_holds_what_was_reserved_for_it() {
         reserved,
         revocable: false,
         state: TaskState::Running,
+        kind: Default::default(),
     };
     second.agent(AgentHello { agent: Some(agent), tasks: vec![held], ..hello(4) });
     let agent = second.machine.state().agents.get(agent).unwrap();

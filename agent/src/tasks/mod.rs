@@ -52,6 +52,8 @@ pub enum Message {
     Acknowledge(wire::AcknowledgeStatus),
     /// End a volume and all that is in it.
     DestroyVolume(wire::DestroyVolume),
+    /// A framework has something to say to an executor.
+    ToExecutor(wire::ExecutorMessage),
     /// A lent task gives way.
     Preempt(u64, &'static str),
     /// A task executes its own program.
@@ -120,6 +122,7 @@ impl Keeper {
             }
             Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
             Message::DestroyVolume(order) => self.destroy_volume(&order),
+            Message::ToExecutor(_) => {}
             Message::Preempt(handle, why) => {
                 self.kill(handle, None, wire::Reason::Preempted, why);
             }

@@ -54,6 +54,7 @@ pub(crate) fn framework_in(
         },
         constraints: reserved::constraints_in(info.constraints)?,
         minimum: reserved::minimum_in(info.minimum)?,
+        payload: Vec::new(),
     };
     Ok((id, info))
 }

@@ -20,6 +20,9 @@ struct StoredFramework {
     only_revocable: bool,
     #[serde(default)]
     says_wants: bool,
+    /// What a Mesos framework said of itself, encoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mesos: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +66,7 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
             accepts_revocable: info.accepts_revocable,
             only_revocable: info.only_revocable,
             says_wants: info.says_wants,
+            mesos: info.payload.clone(),
         }),
         Record::Agent(_, hostname) => json(&StoredAgent { hostname: hostname.clone() }),
         Record::Role(_, weight_milli, opportunistic) => {
@@ -100,6 +104,7 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
                 accepts_revocable: stored.accepts_revocable,
                 only_revocable: stored.only_revocable,
                 says_wants: stored.says_wants,
+                payload: stored.mesos,
                 // It says them anew when it comes back, and is offered nothing before.
                 ..FrameworkInfo::default()
             };

@@ -370,6 +370,7 @@ impl<'a> Cluster<'a> {
         Launch {
             name: self.record.new_name(job),
             request: Amounts::of(cpus_milli, 0).into(),
+            executor: None,
             payload: (job as u64).to_le_bytes().to_vec(),
         }
     }
