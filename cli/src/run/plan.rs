@@ -1,6 +1,5 @@
 //! The task that `headroom run`'s flags make, and the framework that asks for it.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::time::Duration;

@@ -1,9 +1,7 @@
 //! What frameworks call, as commands.
 
-use super::{
-    resources::resources_in,
-    task::{grace_ms, launch_in},
-};
+use super::task::{grace_ms, launch_in};
+use crate::mesos::resources::resources_in;
 use headroom_core::{
     command::{Caller, Command},
     ids::{AgentId, OfferId},

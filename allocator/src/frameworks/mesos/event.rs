@@ -1,10 +1,9 @@
 //! What frameworks are told: effects as Mesos events.
 
-use super::{
-    framework::Traits,
+use super::{framework::Traits, status::status_out};
+use crate::mesos::{
     master::Master,
     resources::{Style, resources_out},
-    status::status_out,
 };
 use headroom_core::{
     effect::{Effect, OfferMade},

@@ -1,7 +1,7 @@
 //! What a Mesos framework says of itself.
 
-use super::resources::NAMES;
 use crate::convert::{MAX_NAME_BYTES, plain, scheduler::ROLE_RULE};
+use crate::mesos::resources::NAMES;
 use headroom_core::{
     capability::Capabilities,
     command::FrameworkInfo,

@@ -1,19 +1,15 @@
 //! Frameworks by Mesos' v1 scheduler API: `POST /api/v1/scheduler` (docs/mesos.md says what of it).
 
-// What 1.11 calls deprecated is what most clients still send and read.
-#![expect(deprecated)]
-
 mod call;
 mod event;
 mod framework;
-mod http;
-mod master;
-mod resources;
 mod sessions;
 mod status;
 mod stream;
 mod task;
 
+use crate::mesos::http::{Format, read, refuse, wanted};
+use crate::mesos::{master::Master, paths};
 use crate::{
     agents::Directory,
     driver::{CallError, Driver},
@@ -38,8 +34,6 @@ use headroom_proto::mesos::v1::{
     self,
     scheduler::{Call, call::Type},
 };
-use http::{Format, read, refuse, wanted};
-use master::Master;
 use sessions::{STREAM_ID, Sessions, Stream};
 use std::{
     convert::Infallible,
@@ -72,11 +66,7 @@ impl Door {
 
     /// Its paths.
     pub(crate) fn routes(self) -> Router {
-        let mut router = Router::new();
-        for path in ["/api/v1/scheduler", "/master/api/v1/scheduler"] {
-            router = router.route(path, post(scheduler));
-            router = router.route(&format!("{path}/"), post(scheduler));
-        }
+        let router = paths::at(Router::new(), "/api/v1/scheduler", &post(scheduler));
         router.layer(DefaultBodyLimit::max(MAX_CALL_BYTES)).with_state(self)
     }
 

@@ -1,6 +1,6 @@
 //! Which stream of each framework is the newest: every call names it, and older ones are refused.
 
-use super::http::refuse;
+use crate::mesos::http::refuse;
 use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,

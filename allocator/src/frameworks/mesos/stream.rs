@@ -2,10 +2,12 @@
 
 use super::{
     event::{self, Teller},
-    http::Format,
     sessions::{Sessions, Stream},
 };
-use crate::driver::{Driver, Ended, Feed};
+use crate::{
+    driver::{Driver, Ended, Feed},
+    mesos::http::Format,
+};
 use axum::body::Bytes;
 use headroom_core::command::Command;
 use headroom_proto::mesos::{recordio, v1::scheduler::Event};

@@ -1,7 +1,7 @@
 //! Tasks as Mesos frameworks describe them, as launches.
 
-use super::resources::{Asked, resources_in};
 use crate::convert::{amounts, task::task_name};
+use crate::mesos::resources::{Asked, resources_in};
 use headroom_core::{
     command::Launch, executor::Executor, reservation::Parts, resources::Resources,
 };
