@@ -137,7 +137,7 @@ impl Cluster {
         for at in 0..frameworks {
             let framework = FrameworkId::from_number(former(at));
             let session = at as u64 + 1;
-            self.apply(Command::Subscribe(Some(framework), info(at), session))?;
+            self.apply(Command::Subscribe(Some(framework), info(at), Vec::new(), session))?;
             self.frameworks.push(Caller { framework, session });
         }
         Ok(())
@@ -273,7 +273,7 @@ fn hostname(at: usize) -> String {
 fn info(at: usize) -> FrameworkInfo {
     FrameworkInfo {
         name: format!("framework-{at}"),
-        role: format!("role-{}", at / FRAMEWORKS_A_ROLE),
+        roles: vec![format!("role-{}", at / FRAMEWORKS_A_ROLE)],
         failover_timeout: Duration::from_secs(3_600),
         ..FrameworkInfo::default()
     }

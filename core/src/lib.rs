@@ -42,6 +42,8 @@ pub mod reclaim;
 pub mod reservation;
 pub mod resources;
 pub mod roles;
+pub mod seat;
+mod seating;
 pub mod slots;
 mod status;
 mod subscription;
