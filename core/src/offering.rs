@@ -13,7 +13,7 @@ use crate::{
     fairness::Order,
     frameworks::FrameworkSlot,
     holdings::{As, Holding},
-    ids::{FrameworkId, OfferId},
+    ids::FrameworkId,
     machine::Machine,
     offer::{Offer, SMALLEST},
     operate::Lot,
@@ -318,7 +318,7 @@ impl Machine {
     fn offer(&mut self, now: Time, ask: Ask, (lot, wants): Useful) {
         let Lot { resources, reserved } = lot;
         let Ask { seat: slot, agent, revocable } = ask;
-        let id = OfferId::from_number(self.ids.give());
+        let id = self.ids.give_offer();
         let expires = now + self.settings.offer_timeout;
         let (Some(to), Some(of)) = (self.state.seats.at_mut(slot), self.state.agents.at_mut(agent))
         else {
