@@ -113,8 +113,8 @@ pub struct AgentReport {
 pub struct FrameworkInfo {
     /// For people.
     pub name: String,
-    /// The role its resources count for.
-    pub role: String,
+    /// The roles its resources count for: at least one.
+    pub roles: Vec<String>,
     /// Whom its tasks run as; empty: as the agent.
     pub user: String,
     /// How long its tasks live on without it.
@@ -127,10 +127,10 @@ pub struct FrameworkInfo {
     pub says_wants: bool,
     /// What it knows to handle.
     pub capabilities: Capabilities,
-    /// Which agents it takes.
-    pub constraints: Constraints,
-    /// The least it wants to be offered at a time; none: [`crate::offer::SMALLEST`].
-    pub minimum: Option<Minimum>,
+    /// Which agents it takes, by role; roles without: all.
+    pub constraints: BTreeMap<String, Constraints>,
+    /// The least it wants to be offered at a time, by role; roles without: [`crate::offer::SMALLEST`].
+    pub minimums: BTreeMap<String, Minimum>,
     /// All else that it said; the core keeps it and never looks.
     pub payload: Vec<u8>,
 }
@@ -190,8 +190,12 @@ pub enum Command {
     AgentGone(AgentId),
     /// An agent tells how a task is.
     Status(AgentId, TaskHandle, Box<TaskStatus>),
-    /// A framework's stream opened; `session` is new.
-    Subscribe(Option<FrameworkId>, FrameworkInfo, u64),
+    /// A framework's stream opened. It wants no offers in the roles named last but one; the session
+    /// is new.
+    Subscribe(Option<FrameworkId>, FrameworkInfo, Vec<String>, u64),
+    /// A framework says anew what it is and in which of its roles it wants no offers, in the same
+    /// session.
+    UpdateFramework(Caller, FrameworkInfo, Vec<String>),
     /// A framework's stream broke.
     FrameworkGone(Caller),
     /// A framework ends itself, or the operator ends it.
@@ -208,10 +212,11 @@ pub enum Command {
     Promote(Caller, Vec<OfferId>, Promotion, Duration),
     /// A framework turns offers down for a while.
     Decline(Caller, Vec<OfferId>, Duration),
-    /// A framework wants offers again, also of what it declined.
-    Revive(Caller),
-    /// A framework wants no offers.
-    Suppress(Caller),
+    /// A framework wants offers again in these of its roles (none named: all), also of what it
+    /// declined.
+    Revive(Caller, Vec<String>),
+    /// A framework wants no offers in these of its roles; none named: in all.
+    Suppress(Caller, Vec<String>),
     /// A framework ends a task; the time is from asking it to forcing it.
     Kill(Caller, String, Option<Duration>),
     /// A framework has taken note of an update.

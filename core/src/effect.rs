@@ -114,4 +114,6 @@ pub struct LaunchOrder {
     pub kind: Kind,
     /// What the framework wrote.
     pub payload: Vec<u8>,
+    /// Of an executor: all else that the framework said of itself ([`FrameworkInfo::payload`]).
+    pub said: Vec<u8>,
 }

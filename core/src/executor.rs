@@ -9,7 +9,7 @@
 use crate::{
     command::{Caller, HeldTask},
     effect::{Effect, LaunchOrder},
-    frameworks::{Framework, FrameworkSlot},
+    frameworks::Framework,
     holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
@@ -98,7 +98,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<TaskHandle, String> {
         let digest = digest(executor);
-        let framework = self.state.frameworks.at(offer.framework_slot);
+        let framework = self.state.frameworks.get(&offer.framework);
         let Some(framework) = framework else { return Err("its framework is gone".to_owned()) };
         let key: ExecutorKey = (offer.agent, offer.revocable, executor.id.as_str().into());
         if let Some(handle) = framework.executors.get(&key) {
@@ -138,17 +138,15 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> TaskHandle {
         let handle = TaskHandle::from_number(self.ids.give());
-        let Offer { framework, framework_slot, agent, agent_slot, revocable, .. } = *offer;
+        let Offer { framework, seat: slot, agent, agent_slot, revocable, .. } = *offer;
         let kind = Kind::Executor(Some(digest));
         let name: Arc<str> = executor.id.as_str().into();
-        let Some((role, user, role_name)) = self.owner_of_launch(framework_slot) else {
-            return handle;
-        };
-        if let Some(owner) = self.state.frameworks.at_mut(framework_slot) {
-            owner.executors.insert((agent, revocable, Arc::clone(&name)), handle);
-        }
+        let Some(role) = self.state.seats.at(slot).map(|seat| seat.role) else { return handle };
+        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return handle };
+        owner.executors.insert((agent, revocable, Arc::clone(&name)), handle);
+        let (user, said) = (owner.info.user.clone(), owner.info.payload.clone());
         let holding = Holding {
-            framework: Some(framework_slot),
+            seat: Some(slot),
             role,
             agent: agent_slot,
             resources: &executor.request,
@@ -176,20 +174,11 @@ impl Machine {
         };
         self.state.tasks.by_handle.insert(handle, task);
         let payload = executor.payload.clone();
-        let role = role_name;
+        let role = self.state.roles.get(role).name.to_string();
         let order =
-            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload };
+            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload, said };
         effects.push(Effect::Launch(agent, Box::new(order)));
         handle
-    }
-
-    /// The role, user and role's name that a framework's launches have.
-    pub(crate) fn owner_of_launch(
-        &self,
-        slot: FrameworkSlot,
-    ) -> Option<(crate::roles::RoleSlot, String, String)> {
-        let owner = self.state.frameworks.at(slot)?;
-        Some((owner.role, owner.info.user.clone(), owner.info.role.clone()))
     }
 
     /// Takes note of how an executor is: its framework hears only of its end.

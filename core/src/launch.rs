@@ -11,6 +11,7 @@ use crate::{
     offer::Offer,
     operate::{Deeds, Lot},
     reservation::Parts,
+    seat::SeatSlot,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -31,7 +32,7 @@ impl Machine {
         let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
         let there = own.iter().filter_map(|id| self.state.offers.get(*id));
         let there: Vec<_> = if fault.is_none() { there.collect() } else { Vec::new() };
-        let (all, mut rest) = self.operated(caller, &there, &deeds.operations)?;
+        let (all, mut rest) = self.operated(&there, &deeds.operations)?;
         let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
         if let Some(fault) = fault {
             for (launch, _) in &deeds.launches {
@@ -55,14 +56,18 @@ impl Machine {
                 Ok((reserved, kind)) => self.launch(now, first, launch, reserved, kind, effects),
             }
         }
-        let says_what = self.caller(caller)?.wanted.is_some();
-        if !says_what {
+        if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
-        let agent = first.agent;
-        self.refresh_hunger(caller.framework);
+        let (agent, seat) = (first.agent, first.seat);
+        self.refresh_hunger_at(seat);
         self.lending_changed(now, agent, effects);
         Ok(Reply::Done)
+    }
+
+    /// Whether what an offer leaves is of no further use to its framework, as that said what it wants.
+    pub(crate) fn says_wants(&self, seat: SeatSlot) -> bool {
+        self.state.seats.at(seat).is_some_and(|seat| seat.wanted.is_some())
     }
 
     pub(crate) fn is_own(&self, caller: Caller, id: OfferId) -> bool {
@@ -83,9 +88,10 @@ impl Machine {
             if ids[..at].contains(id) {
                 return Some(format!("offer {id} was named twice"));
             }
-            if (offer.agent, offer.revocable) != (first.agent, first.revocable) {
+            let of = |offer: &Offer| (offer.agent, offer.seat, offer.revocable);
+            if of(offer) != of(first) {
                 return Some(format!(
-                    "offers {} and {id} are of different agents or kinds",
+                    "offers {} and {id} are of different agents, roles or kinds",
                     first.id
                 ));
             }
@@ -147,17 +153,18 @@ impl Machine {
     ) {
         let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
-        let Offer { framework, framework_slot, agent, agent_slot, revocable, .. } = *offer;
-        let Some((role, user, role_name)) = self.owner_of_launch(framework_slot) else { return };
-        let Some(owner) = self.state.frameworks.at_mut(framework_slot) else { return };
+        let Offer { framework, seat: slot, agent, agent_slot, revocable, .. } = *offer;
+        let Some(seat) = self.state.seats.at_mut(slot) else { return };
+        let Some(owner) = self.state.frameworks.at_mut(seat.framework_slot) else { return };
         let name: Arc<str> = launch.name.into();
         owner.tasks.insert(Arc::clone(&name), handle);
-        let want = owner.wanted.as_mut().and_then(|wanted| wanted.remove(&name));
+        let (role, user) = (seat.role, owner.info.user.clone());
+        let want = seat.wanted.as_mut().and_then(|wanted| wanted.remove(&name));
         if let Some(want) = want {
             self.state.ledger.placed(steps.saturating_sub(want.since_step));
         }
         let holding = Holding {
-            framework: Some(framework_slot),
+            seat: Some(slot),
             role,
             agent: agent_slot,
             resources: &launch.request,
@@ -185,9 +192,10 @@ impl Machine {
         };
         self.state.tasks.by_handle.insert(handle, task);
         let payload = launch.payload;
-        let role = role_name;
+        let role = self.state.roles.get(role).name.to_string();
+        let said = Vec::new();
         let order =
-            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload };
+            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload, said };
         effects.push(Effect::Launch(agent, Box::new(order)));
     }
 

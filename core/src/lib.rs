@@ -43,6 +43,8 @@ pub mod reclaim;
 pub mod reservation;
 pub mod resources;
 pub mod roles;
+pub mod seat;
+mod seating;
 pub mod slots;
 mod status;
 pub mod subscription;

@@ -32,8 +32,9 @@ impl Cluster {
         };
         let reply = machine.apply(Time::ZERO, Command::AgentHello(hello), &mut effects).unwrap();
         let Reply::Agent(agent) = reply else { panic!("{reply:?}") };
-        let info = FrameworkInfo { name: "f".into(), role: "*".into(), ..Default::default() };
-        let subscribe = Command::Subscribe(None, info, 7);
+        let info =
+            FrameworkInfo { name: "f".into(), roles: vec!["*".into()], ..Default::default() };
+        let subscribe = Command::Subscribe(None, info, vec![], 7);
         let reply = machine.apply(Time::ZERO, subscribe, &mut effects).unwrap();
         let Reply::Framework(framework) = reply else { panic!("{reply:?}") };
         Self { machine, agent, caller: Caller { framework, session: 7 } }
@@ -47,7 +48,7 @@ impl Cluster {
     }
 
     fn offer(&mut self) -> OfferMade {
-        let effects = self.apply(Command::Revive(self.caller));
+        let effects = self.apply(Command::Revive(self.caller, vec![]));
         let standing = self.machine.state().offers.iter().next().unwrap().id;
         let made = effects.into_iter().find_map(|effect| match effect {
             Effect::Offers(_, offers) => offers.into_iter().next(),
@@ -219,7 +220,7 @@ fn executors_and_their_tasks_are_relearned_and_end_with_their_framework() {
     let effects = cluster.launch(vec![task("a", executor(b"1"))]);
     let [(executor, _), (inside, _)] = orders(&effects)[..] else { panic!("{effects:?}") };
     let mut second = Machine::new(Settings::default(), 2);
-    let info = FrameworkInfo { name: "f".into(), role: "*".into(), ..Default::default() };
+    let info = FrameworkInfo { name: "f".into(), roles: vec!["*".into()], ..Default::default() };
     let framework = cluster.caller.framework;
     let agent = cluster.agent;
     let records = [

@@ -30,12 +30,12 @@ struct Node {
 
 fn subscribe(machine: &mut Machine, session: u64, revocable: bool) -> Caller {
     let info = FrameworkInfo {
-        role: format!("role{session}"),
+        roles: vec![format!("role{session}")],
         accepts_revocable: revocable,
         failover_timeout: NEVER,
         ..FrameworkInfo::default()
     };
-    let command = Command::Subscribe(None, info, session);
+    let command = Command::Subscribe(None, info, vec![], session);
     let Ok(Reply::Framework(framework)) = machine.apply(Time::ZERO, command, &mut vec![]) else {
         panic!("not subscribed")
     };
@@ -102,7 +102,7 @@ impl Node {
         }
         let offer = self.offer(self.guest, true)?;
         let job = self.launch(self.guest, offer, "job", cpus);
-        self.apply(Command::Revive(self.guest)).unwrap();
+        self.apply(Command::Revive(self.guest, vec![])).unwrap();
         job
     }
 
@@ -128,7 +128,7 @@ fn when_its_owner_has_ended_lent_work_takes_the_node_over() {
     let mut node = Node::new(4_000);
     let job = node.lend(1_500).unwrap();
     assert_eq!(node.held_and_lent(), (4_000, 1_500));
-    node.apply(Command::Suppress(node.owner)).unwrap();
+    node.apply(Command::Suppress(node.owner, vec![])).unwrap();
     node.finish(node.service);
     let offer = node.offer(node.guest, false).unwrap();
     let effects = node.promote(offer, "job", 4_000).unwrap();

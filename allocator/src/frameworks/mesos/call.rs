@@ -1,6 +1,9 @@
 //! What frameworks call, as commands.
 
-use super::task::{grace_ms, launch_in};
+use super::{
+    framework::framework_in,
+    task::{grace_ms, launch_in},
+};
 use crate::mesos::resources::resources_in;
 use headroom_core::{
     command::{Caller, Command},
@@ -57,8 +60,14 @@ pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, Ca
             let offers = offers_in(&decline.offer_ids)?;
             Command::Decline(caller, offers, refusal(decline.filters))
         }
-        Type::Revive => Command::Revive(caller),
-        Type::Suppress => Command::Suppress(caller),
+        Type::Revive => {
+            let roles = call.revive.map(|revive| revive.roles).unwrap_or_default();
+            Command::Revive(caller, roles)
+        }
+        Type::Suppress => {
+            let roles = call.suppress.map(|suppress| suppress.roles).unwrap_or_default();
+            Command::Suppress(caller, roles)
+        }
         Type::Kill => {
             let kill = call.kill.ok_or_else(|| missing("kill"))?;
             let grace = kill.kill_policy.and_then(|policy| policy.grace_period);
@@ -98,8 +107,9 @@ pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, Ca
             return Err(CallFault::Unsupported(why.to_owned()));
         }
         Type::UpdateFramework => {
-            let why = "UPDATE_FRAMEWORK is not supported yet; subscribe again instead";
-            return Err(CallFault::Unsupported(why.to_owned()));
+            let update = call.update_framework.ok_or_else(|| missing("update_framework"))?;
+            let info = framework_in(&update.framework_info, update.offer_constraints.as_ref());
+            Command::UpdateFramework(caller, info.map_err(wrong)?, update.suppressed_roles)
         }
     }])
 }

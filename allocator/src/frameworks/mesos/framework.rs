@@ -19,6 +19,7 @@ use headroom_proto::mesos::v1::{
             predicate::Predicate as WirePredicate,
             selector::{PseudoattributeType, Selector as WireSelector},
         },
+        offer_constraints::RoleConstraints,
     },
 };
 use prost::Message as _;
@@ -59,29 +60,21 @@ pub(super) fn framework_in(
     info: &v1::FrameworkInfo,
     constraints: Option<&OfferConstraints>,
 ) -> Result<FrameworkInfo, String> {
-    let role = role_of(info)?;
-    if !is_role_name(&role) {
+    let roles = roles_of(info)?;
+    if let Some(role) = roles.iter().find(|role| !is_role_name(role)) {
         return Err(format!("{role:?} is no name for a role: {ROLE_RULE}"));
     }
     let plain = |field, text: &String| {
         plain(field, text.clone(), MAX_NAME_BYTES).map_err(|problem| problem.to_string())
     };
-    let filters = info.offer_filters.get(&role);
-    // Mesos' own schedulers send nothing of the kind before 1.9.
-    let minimum = filters.map(minimum_in).transpose()?.flatten();
-    let constraints = constraints.and_then(|all| all.role_constraints.get(&role));
-    let groups = constraints.map(|of| &of.groups[..]).unwrap_or_default();
-    let groups = groups.iter().map(|group| {
-        group.attribute_constraints.iter().map(constraint_in).collect::<Result<_, _>>()
+    let minimums = info.offer_filters.iter().filter_map(|(role, filters)| {
+        let minimum = minimum_in(filters).transpose()?;
+        Some(minimum.map(|minimum| (role.clone(), minimum)))
     });
-    let groups = groups.collect::<Result<Vec<_>, String>>()?;
-    let constraints = match groups.is_empty() {
-        true => Constraints::default(),
-        false => Constraints::any_of(groups).map_err(|problem| problem.to_string())?,
-    };
+    let all = constraints.into_iter().flat_map(|constraints| &constraints.role_constraints);
+    let constraints = all.map(|(role, of)| Ok((role.clone(), constraints_in(of)?)));
     Ok(FrameworkInfo {
         name: plain("framework_info.name", &info.name)?,
-        role,
         user: plain("framework_info.user", &info.user)?,
         failover_timeout: timeout(info.failover_timeout())?,
         accepts_revocable: can(info, Capability::RevocableResources),
@@ -91,14 +84,26 @@ pub(super) fn framework_in(
             gpu_resources: can(info, Capability::GpuResources),
             region_aware: can(info, Capability::RegionAware),
         },
-        constraints,
-        minimum,
+        constraints: constraints.collect::<Result<_, String>>()?,
+        minimums: minimums.collect::<Result<_, String>>()?,
         payload: info.encode_to_vec(),
+        roles,
     })
 }
 
-/// The role: of `roles` with MULTI_ROLE, else `role`.
-fn role_of(info: &v1::FrameworkInfo) -> Result<String, String> {
+fn constraints_in(of: &RoleConstraints) -> Result<Constraints, String> {
+    let groups = of.groups.iter().map(|group| {
+        group.attribute_constraints.iter().map(constraint_in).collect::<Result<_, _>>()
+    });
+    let groups = groups.collect::<Result<Vec<_>, String>>()?;
+    if groups.is_empty() {
+        return Ok(Constraints::default());
+    }
+    Constraints::any_of(groups).map_err(|problem| problem.to_string())
+}
+
+/// The roles: `roles` with MULTI_ROLE, else `role` alone.
+fn roles_of(info: &v1::FrameworkInfo) -> Result<Vec<String>, String> {
     let multi = can(info, Capability::MultiRole);
     if multi && info.role.is_some() {
         return Err("'FrameworkInfo.role' must not be set with MULTI_ROLE".to_owned());
@@ -106,12 +111,7 @@ fn role_of(info: &v1::FrameworkInfo) -> Result<String, String> {
     if !multi && !info.roles.is_empty() {
         return Err("'FrameworkInfo.roles' must not be set without MULTI_ROLE".to_owned());
     }
-    match &info.roles[..] {
-        [] if multi => Err("'FrameworkInfo.roles' names no role".to_owned()),
-        [] => Ok(info.role().to_owned()),
-        [one] => Ok(one.clone()),
-        more => Err(format!("{} roles: this allocator takes one role a framework yet", more.len())),
-    }
+    Ok(if multi { info.roles.clone() } else { vec![info.role().to_owned()] })
 }
 
 /// Seconds as Mesos takes them: anything that is no span of time is refused.

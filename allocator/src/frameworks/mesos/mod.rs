@@ -109,7 +109,9 @@ impl Door {
         let stream_id = Uuid::new_v4();
         let (high, low) = stream_id.as_u64_pair();
         let session = high ^ low.rotate_left(32);
-        let (framework, feed) = match self.driver.subscribe(id, core_info, session).await {
+        let suppressed = subscribe.suppressed_roles.clone();
+        let subscribed = self.driver.subscribe(id, core_info, suppressed, session).await;
+        let (framework, feed) = match subscribed {
             Ok(subscribed) => subscribed,
             Err(CallError::Refused(Refusal::UnknownFramework(_))) => {
                 return Ok(turned_away(format, "Framework has been removed"));
@@ -148,14 +150,17 @@ impl Door {
             return Err(unknown());
         }
         let caller = self.sessions.caller(framework, headers)?;
+        let call_type = call.r#type();
         let commands = commands_in(caller, call).map_err(|fault| match fault {
             CallFault::Wrong(why) => refuse(StatusCode::BAD_REQUEST, why),
             CallFault::Unsupported(why) => refuse(StatusCode::NOT_IMPLEMENTED, why),
         })?;
+        let is_update = call_type == Type::UpdateFramework;
         for command in commands {
             self.carry_out(command).await?;
         }
-        Ok(StatusCode::ACCEPTED.into_response())
+        let code = if is_update { StatusCode::OK } else { StatusCode::ACCEPTED };
+        Ok(code.into_response())
     }
 
     /// An operation that can't be done is dropped and what was launched beside it goes on, as in
