@@ -14,6 +14,7 @@ use crate::{
     probe::{CgroupLayout, Probe, ProbeConfig},
     reserved,
     tasks::{self, Keeper},
+    web,
 };
 use headroom_proto::v1 as wire;
 use nix::fcntl::{Flock, FlockArg};
@@ -58,6 +59,9 @@ pub enum DaemonError {
     /// A thread or runtime could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The agent's own server can't listen.
+    #[error(transparent)]
+    Door(#[from] web::DoorError),
 }
 
 /// Runs an agent until `stop` is done.
@@ -66,6 +70,8 @@ pub enum DaemonError {
 /// It could not be started.
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
     let _lock = lock(&config)?;
+    let door = web::Door::open(config.listen.as_deref(), &config.allocator)?;
+    let address = door.as_ref().map(|door| door.address().to_string()).unwrap_or_default();
     let identity = Identity::load(&config.state_dir)?;
     let tree = make_tree(&config);
     let own = tree.clone();
@@ -82,7 +88,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let rung = probe.rung();
     let outputs = meter::Outputs { reports, lending, keeper: keeper.clone() };
     let hello = start_meter(&config, tree, probe, outputs, meter_inbox)
-        .map(|absences| hello(&config, rung.letter(), absences))?;
+        .map(|absences| wire::Hello { address, ..hello(&config, rung.letter(), absences) })?;
     for absence in &hello.absences {
         warn!("{} is not measured: {}", absence.signal, absence.reason);
     }
@@ -93,6 +99,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let recovered =
         Keeper::recover(&config, containerizer, meter.clone(), statuses, keeper.downgrade())?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
+    if let Some(door) = door {
+        info!("serves on http://{}", door.address());
+        start_thread("headroom-web", move || web::run(door, web::router()))?;
+    }
     let link = Link {
         address: config.allocator.clone(),
         identity,
