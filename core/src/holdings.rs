@@ -21,7 +21,7 @@ pub(crate) struct Holding<'a> {
     pub(crate) role: RoleSlot,
     pub(crate) agent: usize,
     pub(crate) resources: &'a Resources,
-    /// The reserved part of those.
+    /// The reserved part of those; nothing of what is lent.
     pub(crate) reserved: &'a Parts,
     pub(crate) revocable: bool,
 }
@@ -47,7 +47,7 @@ impl Machine {
         if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.plus(amounts);
         }
-        self.state.roles.hold(role, amounts, revocable);
+        self.state.roles.hold(role, amounts, reserved, revocable);
         self.orders.holdings_changed(framework, role, &self.state.roles);
     }
 
@@ -71,15 +71,8 @@ impl Machine {
         if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
             framework.held = framework.held.minus(amounts);
         }
-        let let_go = self.state.roles.release(role, amounts, revocable);
-        if let_go.limit {
-            // There is room below it again.
-            self.state.agents.look_at_free(false);
-        }
-        if let_go.guarantee {
-            self.state.agents.to_look_at.add_all(&self.kept_back);
-            self.kept_back.clear();
-        }
+        let let_go = self.state.roles.release(role, amounts, reserved, revocable);
+        self.let_go(let_go);
         self.orders.holdings_changed(framework, role, &self.state.roles);
     }
 }

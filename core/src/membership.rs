@@ -9,6 +9,7 @@ use crate::{
     holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    reservation::Parts,
     resources::Amounts,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
@@ -53,7 +54,7 @@ impl Machine {
     ) -> Result<AgentId, Refusal> {
         let id = AgentId::from_number(self.ids.give());
         let kept = self.kept_of(hello, effects);
-        let dynamic = kept.dynamic();
+        let (all, dynamic) = (kept.all().clone(), kept.dynamic());
         let agent = Agent {
             node: Arc::new(node(hello)),
             total: hello.total.clone(),
@@ -66,6 +67,7 @@ impl Machine {
             bound: MAX_AGENTS,
             hint: "run a second cluster",
         })?;
+        self.kept_changed(&Parts::default(), &all);
         effects.push(Effect::Persist(Record::Agent(id, hello.hostname.clone())));
         if !dynamic.is_empty() {
             effects.push(Effect::Persist(Record::Reservations(id, dynamic)));
@@ -90,10 +92,10 @@ impl Machine {
             agent.gone_since = None;
             agent.node = Arc::new(node(hello));
             agent.total = hello.total.clone();
-            agent.kept.configure(&hello.reserved);
             agent.report = AgentReport::default();
             agent.reported = None;
         });
+        self.change_kept(id, |kept| kept.configure(&hello.reserved));
     }
 
     /// Takes note of a task that an agent already has: one that this allocator launched, or one of
@@ -306,6 +308,7 @@ impl Machine {
 
     fn remove_agent(&mut self, id: AgentId, effects: &mut Vec<Effect>) {
         let Some(agent) = self.state.agents.remove(id) else { return };
+        self.kept_changed(agent.kept.all(), &Parts::default());
         self.abandon(&agent.kept, id, effects);
         for revocable in [false, true] {
             let filters = agent.filters(revocable);
