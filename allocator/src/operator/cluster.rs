@@ -174,7 +174,7 @@ pub(super) fn role(state: &State, known: &Role) -> v1::Role {
         frameworks: count(known.frameworks.len()),
         guarantee: (!known.quota.guarantee.is_zero()).then(|| amounts_out(known.quota.guarantee)),
         limit: limit_out(known.quota.limit),
-        consumed: Some(amounts_out(known.promised)),
+        consumed: Some(amounts_out(known.consumed())),
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct RunArgs {
     /// How many network ports it needs; it finds them in PORT0, PORT1 ... and all in PORTS
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PORTS)))]
     pub(super) ports: Option<u32>,
-    /// Nodes that will do: rack=r7, rack!=r7, rack (is set), !rack; @hostname, @region, @zone
+    /// Nodes that will do: rack=r7, rack!=r7, rack=~r[0-9]+ (regular expression), rack!~r[0-9]+,
+    /// rack (is set), !rack; @hostname, @region, @zone
     #[arg(long = "constraint", value_name = "CONSTRAINT", value_parser = constraint::parse)]
     pub(super) constraints: Vec<Constraint>,
     /// CPUs it may never pass [default: as many as are idle]

@@ -977,7 +977,7 @@ pub struct Constraint {
     /// What of the agent is looked at.
     #[prost(oneof = "constraint::Selector", tags = "1, 2")]
     pub selector: ::core::option::Option<constraint::Selector>,
-    #[prost(oneof = "constraint::Predicate", tags = "3, 4, 5")]
+    #[prost(oneof = "constraint::Predicate", tags = "3, 4, 5, 6, 7")]
     pub predicate: ::core::option::Option<constraint::Predicate>,
 }
 /// Nested message and enum types in `Constraint`.
@@ -1000,6 +1000,13 @@ pub mod constraint {
         /// Holds as well where it is not there.
         #[prost(string, tag = "5")]
         NotEquals(::prost::alloc::string::String),
+        /// It is there and all of it matches this regular expression (RE2's syntax without Unicode
+        /// classes; compiled it has at most 4 KiB).
+        #[prost(string, tag = "6")]
+        Matches(::prost::alloc::string::String),
+        /// Holds as well where it is not there.
+        #[prost(string, tag = "7")]
+        NotMatches(::prost::alloc::string::String),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2376,7 +2383,8 @@ pub struct Role {
     /// What it may hold in all; unset: no limit.
     #[prost(message, optional, tag = "7")]
     pub limit: ::core::option::Option<Limit>,
-    /// What it holds or is offered and that is not lent, in this role and those below.
+    /// What quota counts of this role and those below: what they hold or are offered and is not lent,
+    /// and what is reserved for them and idle.
     #[prost(message, optional, tag = "8")]
     pub consumed: ::core::option::Option<Resources>,
 }
