@@ -1,6 +1,10 @@
 //! What the operator sets: a TOML file, the environment, flags; the later ones win.
 
-use crate::{containers::Layout, probe::DEFAULT_SLOTS, reserved};
+use crate::{
+    containers::{Layout, docker},
+    probe::DEFAULT_SLOTS,
+    reserved,
+};
 use clap::{Args, ValueEnum};
 use headroom_core::reservation::Parts;
 use serde::Deserialize;
@@ -125,6 +129,8 @@ pub struct Config {
     pub forecast_margin_percent: u64,
     /// The most processes and threads of one task.
     pub pids_limit: u32,
+    /// Where Docker listens.
+    pub docker_socket: PathBuf,
 }
 
 impl Default for Config {
@@ -151,6 +157,7 @@ impl Default for Config {
             forecast_young_s: 60,
             forecast_margin_percent: 10,
             pids_limit: 32_768,
+            docker_socket: docker::DEFAULT_SOCKET.into(),
         }
     }
 }
@@ -212,6 +219,9 @@ pub struct Flags {
     /// How long a task counts with its full request, in seconds
     #[arg(long, env = "HEADROOM_FORECAST_YOUNG_S", value_name = "SECONDS")]
     pub forecast_young_s: Option<u64>,
+    /// The socket of the node's Docker daemon
+    #[arg(long, env = "HEADROOM_DOCKER_SOCKET", value_name = "FILE")]
+    pub docker_socket: Option<PathBuf>,
 }
 
 impl Config {
@@ -242,7 +252,7 @@ impl Config {
             };
         }
         take!(allocator, state_dir, cgroup_parent, file_reader, ebpf, reclaim, recover);
-        take!(forecast_window_s, forecast_young_s, reserved);
+        take!(forecast_window_s, forecast_young_s, reserved, docker_socket);
         self.region = flags.region.clone().or(self.region.take());
         self.zone = flags.zone.clone().or(self.zone.take());
         self.hostname = flags.hostname.clone().or(self.hostname.take());

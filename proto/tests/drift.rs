@@ -5,7 +5,7 @@
 use prost::Message as _;
 use std::{fs, path::Path};
 
-const SOURCES: [&str; 5] = ["resources", "task", "agent", "scheduler", "operator"];
+const SOURCES: [&str; 6] = ["resources", "container", "task", "agent", "scheduler", "operator"];
 const GENERATED: [&str; 2] = ["headroom.v1.rs", "headroom.v1.bin"];
 
 #[test]
