@@ -1,6 +1,10 @@
 //! What the operator sets: a TOML file, the environment, flags; the later ones win.
 
-use crate::{containers::Layout, probe::DEFAULT_SLOTS, reserved};
+use crate::{
+    containers::{Layout, docker},
+    probe::DEFAULT_SLOTS,
+    reserved,
+};
 use clap::{Args, ValueEnum};
 use headroom_core::reservation::Parts;
 use serde::Deserialize;
@@ -130,6 +134,8 @@ pub struct Config {
     pub pids_limit: u32,
     /// Seconds that an executor has to register, or to come back after a restart of the agent.
     pub executor_registration_timeout_s: u64,
+    /// Where Docker listens.
+    pub docker_socket: PathBuf,
 }
 
 impl Default for Config {
@@ -158,6 +164,7 @@ impl Default for Config {
             forecast_margin_percent: 10,
             pids_limit: 32_768,
             executor_registration_timeout_s: 60,
+            docker_socket: docker::DEFAULT_SOCKET.into(),
         }
     }
 }
@@ -222,6 +229,9 @@ pub struct Flags {
     /// How long a task counts with its full request, in seconds
     #[arg(long, env = "HEADROOM_FORECAST_YOUNG_S", value_name = "SECONDS")]
     pub forecast_young_s: Option<u64>,
+    /// The socket of the node's Docker daemon
+    #[arg(long, env = "HEADROOM_DOCKER_SOCKET", value_name = "FILE")]
+    pub docker_socket: Option<PathBuf>,
 }
 
 impl Config {
@@ -252,7 +262,7 @@ impl Config {
             };
         }
         take!(allocator, state_dir, cgroup_parent, file_reader, ebpf, reclaim, recover);
-        take!(forecast_window_s, forecast_young_s, reserved);
+        take!(forecast_window_s, forecast_young_s, reserved, docker_socket);
         self.region = flags.region.clone().or(self.region.take());
         self.zone = flags.zone.clone().or(self.zone.take());
         self.listen = flags.listen.clone().or(self.listen.take());

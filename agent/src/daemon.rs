@@ -6,7 +6,7 @@ use crate::{
     cgroup::{Class, Hierarchy, Mode, Tree},
     checkpoint::CheckpointError,
     config::{Config, Switch},
-    containers::{ContainerError, ProcessContainerizer},
+    containers::{ContainerError, ProcessContainerizer, docker},
     executors,
     identity::Identity,
     link::Link,
@@ -33,6 +33,8 @@ use tracing::{info, warn};
 /// Until the allocator says otherwise.
 const FIRST_STEP: Duration = Duration::from_secs(1);
 const LOCK_FILE: &str = "lock";
+/// What a node without Docker lacks, as reports name it.
+const DOCKER: &str = "Docker";
 
 /// Why an agent can't run.
 #[derive(Debug, Error)]
@@ -80,7 +82,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let own_tree = tree.clone();
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
-    let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?;
+    let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?
+        .with_docker(&config.docker_socket);
 
     let (keeper, keeper_inbox) = mpsc::channel(tasks::MAX_ORDERS);
     let (meter, meter_inbox) = mpsc::channel(meter::MAX_MESSAGES);
@@ -91,10 +94,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
 
     let rung = probe.rung();
     let outputs = meter::Outputs { reports, lending, keeper: keeper.clone() };
-    let hello = start_meter(&config, tree, probe, outputs, meter_inbox)
+    let mut hello = start_meter(&config, tree, probe, outputs, meter_inbox)
         .map(|absences| wire::Hello { address, ..hello(&config, rung.letter(), absences) })?;
     for absence in &hello.absences {
         warn!("{} is not measured: {}", absence.signal, absence.reason);
+    }
+    if let Some(reason) = docker::absence(&config.docker_socket).await {
+        info!("tasks in Docker containers will be refused: {reason}");
+        hello.absences.push(wire::Absence { signal: DOCKER.into(), reason });
     }
     if let Some(total) = &hello.total {
         let wire::Resources { cpus, memory_mib, disk_mib, .. } = total;

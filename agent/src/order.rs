@@ -2,7 +2,7 @@
 
 use crate::{
     cgroup::Class,
-    containers::{Command, ContainerSpec, VolumeSpec},
+    containers::{Command, ContainerSpec, VolumeSpec, docker},
     reserved,
 };
 use headroom_core::reservation::Parts;
@@ -44,6 +44,14 @@ pub enum OrderError {
     /// A part of the message is missing.
     #[error("the launch order has no {0}; the allocator is of another version")]
     Missing(&'static str),
+    /// The task's container is of a kind that this agent does not know.
+    #[error(
+        "the task's container is of a kind that this agent does not know; it runs Docker's only"
+    )]
+    Container,
+    /// A port or network that is none.
+    #[error("the task's Docker container: {0}")]
+    Docker(String),
     /// A document of an earlier agent is not understood.
     #[error("container {id}: its order is not understood: {source}")]
     Damaged {
@@ -125,13 +133,14 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
     });
     let volumes = volumes.collect();
     let memory_mib = task.limit_memory_mib.unwrap_or(order.memory_mib);
+    let docker = task.container.map(|container| docker_in(container, &command.user)).transpose()?;
     let user = [command.user, launch.framework_user].into_iter().find(|user| !user.is_empty());
     Ok(ContainerSpec {
         id: uuid::Uuid::new_v4().to_string(),
         framework: launch.framework_id,
         name: task.task_id.clone(),
         task: task.task_id,
-        command: if command.argv.is_empty() {
+        command: if command.argv.is_empty() && !command.shell.is_empty() {
             Command::Shell(command.shell)
         } else {
             Command::Argv(command.argv)
@@ -146,6 +155,51 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         grace_ms: task.kill_grace_ms.unwrap_or(DEFAULT_GRACE_MS),
         no_new_privs: false,
         volumes,
+        docker,
         payload: order.document(),
+    })
+}
+
+/// `user`: the command's own, which the image knows; the framework's is one of the node.
+fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpec, OrderError> {
+    let Some(wire::container::Kind::Docker(given)) = container.kind else {
+        return Err(OrderError::Container);
+    };
+    let network = match given.network() {
+        wire::DockerNetwork::Unspecified | wire::DockerNetwork::Host => docker::Network::Host,
+        wire::DockerNetwork::None => docker::Network::None,
+        wire::DockerNetwork::Bridge => docker::Network::Bridge,
+    };
+    let port = |port: u32| {
+        u16::try_from(port).map_err(|_| OrderError::Docker(format!("{port} is no port")))
+    };
+    let ports = given.port_mappings.iter().map(|mapping| {
+        Ok(docker::PortMapping {
+            host_port: port(mapping.host_port)?,
+            container_port: port(mapping.container_port)?,
+            protocol: match mapping.protocol.as_str() {
+                "" => "tcp".to_owned(),
+                other => other.to_ascii_lowercase(),
+            },
+        })
+    });
+    let ports = ports.collect::<Result<_, OrderError>>()?;
+    let volumes = given.volumes.into_iter().map(|volume| docker::HostVolume {
+        host_path: volume.host_path,
+        container_path: volume.container_path,
+        read_only: volume.read_only,
+    });
+    let parameters = given.parameters.into_iter();
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    Ok(docker::DockerSpec {
+        image: given.image,
+        network,
+        ports,
+        volumes: volumes.collect(),
+        parameters: parameters.map(|parameter| (parameter.key, parameter.value)).collect(),
+        privileged: given.privileged,
+        force_pull: given.force_pull,
+        hostname: some(given.hostname),
+        user: some(user.to_owned()),
     })
 }

@@ -147,7 +147,7 @@ fn note(agent: &AgentState, notes: &mut String) {
         let _ = writeln!(notes, "{name} holds all lent work to {cpus} CPUs for now");
     }
     for absence in &agent.absences {
-        let _ = writeln!(notes, "{name} cannot measure {}: {}", absence.signal, absence.reason);
+        let _ = writeln!(notes, "{name} lacks {}: {}", absence.signal, absence.reason);
     }
 }
 
@@ -282,7 +282,7 @@ mod tests {
         let page = page(&cluster(), "http://a:5050", output());
         for part in [
             "warning: the registry cannot write",
-            "node7 cannot measure psi: no PSI",
+            "node7 lacks psi: no PSI",
             "1.25 / 2 / 4",
             "- / 0 / 8 GiB",
             "3 wait for a place",

@@ -1,4 +1,4 @@
-//! The process containerizer: makes a container's directories and group, and starts it.
+//! Starting containers of both kinds: makes a container's directories and group, and starts it.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
+use super::docker::{DEFAULT_SOCKET, DockerLaunch, Sweeper};
 use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk, volume};
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
@@ -18,12 +19,13 @@ const PRIVATE: u32 = 0o700;
 const PASSABLE: u32 = 0o711;
 const SANDBOX: u32 = 0o750;
 
-/// Runs containers as processes below supervisors.
+/// Runs containers, each below a supervisor of its own.
 #[derive(Clone, Debug)]
 pub struct ProcessContainerizer {
     layout: Layout,
     exe: PathBuf,
     tree: Option<Tree>,
+    docker_socket: PathBuf,
 }
 
 impl ProcessContainerizer {
@@ -41,7 +43,19 @@ impl ProcessContainerizer {
         ] {
             make_dirs(&dir, mode).map_err(io_error("-", &dir, "make the directory"))?;
         }
-        Ok(ProcessContainerizer { layout, exe, tree })
+        let docker_socket = DEFAULT_SOCKET.into();
+        Ok(ProcessContainerizer { layout, exe, tree, docker_socket })
+    }
+
+    /// The same with Docker listening elsewhere.
+    #[must_use]
+    pub fn with_docker(self, socket: &Path) -> ProcessContainerizer {
+        ProcessContainerizer { docker_socket: socket.to_owned(), ..self }
+    }
+
+    /// Removes what is left of Docker containers that nobody supervises.
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper::new(&self.docker_socket, &self.layout)
     }
 
     /// Where the containers' files are.
@@ -88,7 +102,11 @@ impl ProcessContainerizer {
             parent: tree.parent().to_owned(),
             controllers: tree.controllers(),
         });
-        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place };
+        let docker = match &spec.docker {
+            Some(_) => Some(self.docker_launch(spec)?),
+            None => None,
+        };
+        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place, docker };
         checkpoint::save(&dir.join(SPEC_FILE), &launch)
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
         let starting = dir.join(STARTING_FILE);
@@ -130,6 +148,12 @@ impl ProcessContainerizer {
         self.tree.as_ref().map(|tree| tree.open_existing(spec.class, &spec.id)).transpose()
     }
 
+    fn docker_launch(&self, spec: &ContainerSpec) -> Result<DockerLaunch, ContainerError> {
+        let user = spec.user.as_deref().and_then(look_up).map(|user| (user.uid, user.gid));
+        let volumes = volume::make_all(&self.layout, spec, user)?;
+        Ok(DockerLaunch::new(&self.docker_socket, self.layout.state(), volumes))
+    }
+
     fn make_sandbox(&self, spec: &ContainerSpec) -> Result<PathBuf, ContainerError> {
         let sandbox = self.layout.sandbox(spec);
         let parent = sandbox.parent().unwrap_or(self.layout.state());
@@ -137,7 +161,11 @@ impl ProcessContainerizer {
         make_dirs(&sandbox, SANDBOX).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
         // An unknown user is the supervisor's to report, as the task's failure.
         let user = spec.user.as_deref().and_then(look_up);
-        volume::link(&self.layout, spec, &sandbox, user.as_ref().map(|user| (user.uid, user.gid)))?;
+        // Docker mounts them instead.
+        if spec.docker.is_none() {
+            let user = user.as_ref().map(|user| (user.uid, user.gid));
+            volume::link(&self.layout, spec, &sandbox, user)?;
+        }
         if Uid::effective().is_root()
             && let Some(user) = user
         {

@@ -1,5 +1,6 @@
 //! A task that is measured, and what was last seen of it.
 
+use super::nested::Nested;
 use crate::{
     cgroup::{Class, ContainerCgroup},
     probe::{BlockKey, SchedKey, WaitHistogram},
@@ -21,6 +22,8 @@ pub struct Metered {
     pub cgroup: Option<ContainerCgroup>,
     /// What it is called.
     pub name: String,
+    /// Whether it runs in groups below its own: in a Docker container.
+    pub nests: bool,
 }
 
 /// What was last seen of a task.
@@ -29,6 +32,7 @@ pub(super) struct Meters {
     pub(super) name: String,
     pub(super) class: Class,
     pub(super) since: Time,
+    pub(super) nested: Option<Nested>,
     pub(super) sched: Option<SchedKey>,
     pub(super) block: Option<BlockKey>,
     pub(super) forecast: WindowPeak,
@@ -49,6 +53,7 @@ impl Meters {
             name: task.name.clone(),
             class: task.class,
             since,
+            nested: None,
             sched: None,
             block: None,
             forecast,

@@ -8,6 +8,7 @@
 mod alarm;
 mod look;
 mod metered;
+mod nested;
 mod report;
 mod step;
 
@@ -28,6 +29,7 @@ use headroom_core::{
 };
 use headroom_proto::v1 as wire;
 use metered::Meters;
+use nested::Nested;
 use nix::time::{ClockId, clock_gettime};
 use std::{path::PathBuf, time::Duration};
 use tokio::{
@@ -208,6 +210,7 @@ impl Meter {
         let files = match task.cgroup.as_ref() {
             Some(cgroup) => {
                 meters.find(cgroup);
+                meters.nested = task.nests.then(|| Nested::new(cgroup.group().clone()));
                 TaskFiles::open(&mut self.reader, cgroup.group())
             }
             None => return warn!(task = task.name, "has no cgroup and is not measured"),

@@ -37,6 +37,11 @@ impl Meter {
 
     fn step_task(&mut self, at: usize, now: Time, cadence: Cadence) -> (wire::TaskReport, Usage) {
         let task = &mut self.meters[at];
+        if let Some(nested) = &mut task.nested
+            && (cadence == Cadence::All || nested.is_awaited())
+        {
+            nested.look(task.sched.as_mut(), task.block.as_mut());
+        }
         let sched = task.sched.as_mut().and_then(|key| self.probe.sched(key));
         let files = self.files[at].sample();
         let block = task.block.as_mut().and_then(|key| self.probe.block(key));

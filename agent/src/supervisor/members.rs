@@ -18,9 +18,11 @@ use crate::absence::Absence;
 use crate::cgroup::{CgroupError, ContainerCgroup};
 
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long leftovers are killed before the exit is reported with them in it.
+pub(crate) const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where to find them.
-pub(super) struct Members {
+pub(crate) struct Members {
     cgroup: Option<ContainerCgroup>,
 }
 
@@ -33,8 +35,13 @@ impl Members {
         self.cgroup.as_ref().map(ContainerCgroup::procs_files).unwrap_or_default()
     }
 
+    /// The name of the control group, relative to the mounts, where there is one.
+    pub(crate) fn group_name(&self) -> Option<&str> {
+        self.cgroup.as_ref().map(|cgroup| cgroup.group().name())
+    }
+
     /// All of them that still run.
-    pub(super) fn pids(&self) -> Vec<i32> {
+    pub(crate) fn pids(&self) -> Vec<i32> {
         let mut pids = descendants(std::process::id() as i32);
         match self.cgroup.as_ref().map(ContainerCgroup::procs) {
             Some(Ok(procs)) => pids.extend(procs),
@@ -47,7 +54,7 @@ impl Members {
     }
 
     /// SIGTERM to all, woken up if they are frozen.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         if let Some(cgroup) = &self.cgroup
             && let Err(e) = cgroup.thaw()
         {
@@ -59,7 +66,7 @@ impl Members {
     }
 
     /// SIGKILL until none is left, for at most `patience`; returns the survivors.
-    pub(super) fn kill_all(
+    pub(crate) fn kill_all(
         &self,
         patience: Duration,
         mut reaped: impl FnMut(Pid, WaitStatus),
@@ -85,7 +92,7 @@ impl Members {
     }
 
     /// The last figures.
-    pub(super) fn usage(&self) -> FinalUsage {
+    pub(crate) fn usage(&self) -> FinalUsage {
         let mut usage = FinalUsage::default();
         let Some(cgroup) = &self.cgroup else {
             let reason = "the agent may not make cgroups here";

@@ -13,7 +13,7 @@ use crate::containers::{Command, ContainerSpec, Launch};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Lent work goes first when the whole machine runs out of memory.
-const REVOCABLE_OOM_SCORE: i32 = 500;
+pub(crate) const REVOCABLE_OOM_SCORE: i32 = 500;
 
 /// What the child does between fork and exec.
 pub(super) struct Plan {
@@ -51,8 +51,8 @@ impl Plan {
             procs_files: members.procs_files(),
             oom_score: if spec.class == Class::Revocable { REVOCABLE_OOM_SCORE } else { 0 },
             stdin: File::open("/dev/null").map_err(|e| format!("cannot open /dev/null: {e}"))?,
-            stdout: output(&launch.sandbox, "stdout", user.as_ref())?,
-            stderr: output(&launch.sandbox, "stderr", user.as_ref())?,
+            stdout: output_file(&launch.sandbox, "stdout", user.as_ref())?,
+            stderr: output_file(&launch.sandbox, "stderr", user.as_ref())?,
             sandbox: launch.sandbox.clone(),
             programs: c_strings(&programs).map_err(nul)?,
             argv: c_strings(&argv).map_err(nul)?,
@@ -88,7 +88,11 @@ fn c_strings(words: &[String]) -> Result<Vec<CString>, NulError> {
 
 /// Opens an output file, owned by the task's user. A link in its place is not followed: the
 /// sandbox belongs to the user, and this process is root.
-fn output(sandbox: &Path, name: &str, user: Option<&TaskUser>) -> Result<File, String> {
+pub(crate) fn output_file(
+    sandbox: &Path,
+    name: &str,
+    user: Option<&TaskUser>,
+) -> Result<File, String> {
     let path = sandbox.join(name);
     let told =
         |what: &str, e: &dyn std::fmt::Display| format!("cannot {what} {}: {e}", path.display());

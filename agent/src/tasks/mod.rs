@@ -15,7 +15,9 @@ pub use told::Told;
 
 use crate::{
     config::Config,
-    containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume},
+    containers::{
+        Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume, docker,
+    },
     executors,
     meter::{self, Metered},
     order::{self, Order},
@@ -104,6 +106,7 @@ pub struct Own {
 pub struct Keeper {
     pids_limit: u32,
     containerizer: ProcessContainerizer,
+    docker_leftovers: docker::Sweeper,
     tasks: BTreeMap<u64, Kept>,
     hosting: Hosting,
     meter: mpsc::Sender<meter::Message>,
@@ -126,13 +129,24 @@ impl Keeper {
         let hosting = Hosting::new(config, own, messages);
         let pids_limit = config.pids_limit;
         let tasks = BTreeMap::new();
-        let mut keeper = Self { pids_limit, containerizer, tasks, hosting, meter, statuses, inbox };
+        let docker_leftovers = containerizer.sweeper();
+        let mut keeper = Self {
+            pids_limit,
+            containerizer,
+            docker_leftovers,
+            tasks,
+            hosting,
+            meter,
+            statuses,
+            inbox,
+        };
         keeper.take_over(config.recover)?;
         Ok(keeper)
     }
 
     /// Serves until all senders of the inbox are gone.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+        self.docker_leftovers.start();
         for handle in self.tasks.keys().copied().collect::<Vec<_>>() {
             self.watch(handle);
         }
@@ -240,6 +254,7 @@ impl Keeper {
             class: spec.class,
             cgroup: kept.container.cgroup().cloned(),
             name: spec.task.clone(),
+            nests: spec.docker.is_some(),
         };
         if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
             warn!(task = spec.task, "is not measured: the meter does not keep up");
@@ -317,6 +332,9 @@ impl Keeper {
             error!("{fault}");
         }
         info!(task = kept.container.spec().task, state = ?told.state(), "ended: {}", told.message);
+        if kept.container.spec().docker.is_some() {
+            self.docker_leftovers.start();
+        }
         kept.has_ended = true;
         // What was told before is on its way: the next one follows its acknowledgement.
         let is_next = kept.telling.is_all_told();

@@ -7,6 +7,7 @@ use clap::Args;
 use headroom_proto::v1::Constraint;
 
 use super::constraint;
+use super::docker::DockerArgs;
 use crate::amount::{Cpus, Memory};
 use crate::{exit, span};
 
@@ -59,7 +60,7 @@ pub(crate) struct RunArgs {
     /// Set a variable, or pass on one of this shell's
     #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
-    /// The user to run as [default: you]
+    /// The user to run as [default: you; in a Docker container the image's]
     #[arg(short, long, value_name = "USER")]
     pub(super) user: Option<String>,
     /// From SIGTERM to SIGKILL when it is to end
@@ -75,8 +76,10 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// The command and its arguments; all that follows belongs to it
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    #[arg(value_name = "COMMAND", required_unless_present = "image", trailing_var_arg = true)]
     pub(super) command: Vec<String>,
+    #[command(flatten)]
+    pub(super) docker: DockerArgs,
 }
 pub(super) fn name(text: &str) -> Result<String, String> {
     match text {

@@ -86,6 +86,110 @@ pub struct Usage {
     #[prost(double, optional, tag = "2")]
     pub memory_mib: ::core::option::Option<f64>,
 }
+/// In what a task runs. Without one it is a process of its node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Container {
+    #[prost(oneof = "container::Kind", tags = "1")]
+    pub kind: ::core::option::Option<container::Kind>,
+}
+/// Nested message and enum types in `Container`.
+pub mod container {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Docker(super::DockerContainer),
+    }
+}
+/// A container of the node's Docker daemon, in a control group of the agent's.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DockerContainer {
+    /// As `docker run` takes it: NAME\[:TAG\] or NAME@DIGEST. Without either the tag is `latest`.
+    #[prost(string, tag = "1")]
+    pub image: ::prost::alloc::string::String,
+    #[prost(enumeration = "DockerNetwork", tag = "2")]
+    pub network: i32,
+    /// For BRIDGE only. At most 64.
+    #[prost(message, repeated, tag = "3")]
+    pub port_mappings: ::prost::alloc::vec::Vec<PortMapping>,
+    /// Directories and files of the node. At most 64.
+    #[prost(message, repeated, tag = "4")]
+    pub volumes: ::prost::alloc::vec::Vec<DockerVolume>,
+    /// What `docker run` has as flags, by their long names without the dashes; those the agent knows
+    /// are listed in docs/docker.md, any other is refused. At most 64.
+    #[prost(message, repeated, tag = "5")]
+    pub parameters: ::prost::alloc::vec::Vec<DockerParameter>,
+    /// With all the powers of the node's root.
+    #[prost(bool, tag = "6")]
+    pub privileged: bool,
+    /// Ask the registry though the image is there already.
+    #[prost(bool, tag = "7")]
+    pub force_pull: bool,
+    /// Empty: the node's on network HOST, else the container's short id.
+    #[prost(string, tag = "8")]
+    pub hostname: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PortMapping {
+    /// One of the ports that the task holds.
+    #[prost(uint32, tag = "1")]
+    pub host_port: u32,
+    #[prost(uint32, tag = "2")]
+    pub container_port: u32,
+    /// "tcp" or "udp". Empty: tcp.
+    #[prost(string, tag = "3")]
+    pub protocol: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DockerVolume {
+    /// Absolute; it must be there.
+    #[prost(string, tag = "1")]
+    pub host_path: ::prost::alloc::string::String,
+    /// Absolute, or below the sandbox.
+    #[prost(string, tag = "2")]
+    pub container_path: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub read_only: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DockerParameter {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DockerNetwork {
+    /// HOST
+    Unspecified = 0,
+    Host = 1,
+    None = 2,
+    Bridge = 3,
+}
+impl DockerNetwork {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DOCKER_NETWORK_UNSPECIFIED",
+            Self::Host => "DOCKER_NETWORK_HOST",
+            Self::None => "DOCKER_NETWORK_NONE",
+            Self::Bridge => "DOCKER_NETWORK_BRIDGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DOCKER_NETWORK_UNSPECIFIED" => Some(Self::Unspecified),
+            "DOCKER_NETWORK_HOST" => Some(Self::Host),
+            "DOCKER_NETWORK_NONE" => Some(Self::None),
+            "DOCKER_NETWORK_BRIDGE" => Some(Self::Bridge),
+            _ => None,
+        }
+    }
+}
 /// What a framework asks to run.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TaskInfo {
@@ -115,6 +219,8 @@ pub struct TaskInfo {
     /// narrowly comes first, and no volume.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    #[prost(message, optional, tag = "15")]
+    pub container: ::core::option::Option<Container>,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
@@ -133,10 +239,12 @@ pub struct Mesos {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
-    /// Run by /bin/sh -c. Give this or `argv`.
+    /// Run by /bin/sh -c. Give this or `argv`; in a Docker container also neither, for what its image
+    /// runs by itself.
     #[prost(string, tag = "1")]
     pub shell: ::prost::alloc::string::String,
-    /// Run directly; argv\[0\] is the program.
+    /// Run directly; argv\[0\] is the program. In a Docker container it is what follows the image in
+    /// `docker run`: arguments of the image's entrypoint, if it has one.
     #[prost(string, repeated, tag = "2")]
     pub argv: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(btree_map = "string, string", tag = "3")]
@@ -144,7 +252,8 @@ pub struct Command {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// The user to run as. Empty: the framework's user, or else the agent's.
+    /// The user to run as. Empty: the framework's user, or else the agent's; in a Docker container the
+    /// image's. A name is looked up on the node, in a Docker container in its image.
     #[prost(string, tag = "4")]
     pub user: ::prost::alloc::string::String,
 }
