@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod amounts;
+pub(crate) mod quality;
 pub(crate) mod reserved;
 pub(crate) mod scheduler;
 pub(crate) mod task;

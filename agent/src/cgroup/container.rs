@@ -102,6 +102,13 @@ impl ContainerCgroup {
         self.group.remove()
     }
 
+    /// Moves all its processes into another class while they run; a container's ceiling stays behind.
+    pub fn move_all(&self, to: &ContainerCgroup) -> Result<(), CgroupError> {
+        self.group.move_all(&to.group)?;
+        self.limits.forget(&self.group);
+        to.group.change_oom_score(self.class.oom_score(), to.class.oom_score())
+    }
+
     /// The files a process writes `0` to in order to join.
     pub fn procs_files(&self) -> Vec<PathBuf> {
         self.group.procs_files()

@@ -8,6 +8,7 @@ mod error;
 mod launch;
 mod layout;
 mod process;
+mod promote;
 mod spec;
 mod volume;
 

@@ -5,7 +5,8 @@ use crate::{
     probe::{BlockKey, SchedKey, WaitHistogram},
 };
 use headroom_core::{
-    forecast::WindowPeak,
+    ids::TaskHandle,
+    resources::Amounts,
     time::Time,
     usage::{Rates, Sample, rates},
 };
@@ -21,6 +22,8 @@ pub struct Metered {
     pub cgroup: Option<ContainerCgroup>,
     /// What it is called.
     pub name: String,
+    /// What it holds.
+    pub request: Amounts,
 }
 
 /// What was last seen of a task.
@@ -28,10 +31,10 @@ pub(super) struct Meters {
     pub(super) handle: u64,
     pub(super) name: String,
     pub(super) class: Class,
+    pub(super) request: Amounts,
     pub(super) since: Time,
     pub(super) sched: Option<SchedKey>,
     pub(super) block: Option<BlockKey>,
-    pub(super) forecast: WindowPeak,
     pub(super) before: Option<Sample>,
     /// Block I/O totals are read in some steps only: the last such sample, and what came of it.
     pub(super) io_before: Option<Sample>,
@@ -43,21 +46,26 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn new(task: &Metered, since: Time, forecast: WindowPeak) -> Self {
+    pub(super) fn new(task: &Metered, since: Time) -> Self {
         Self {
             handle: task.handle,
             name: task.name.clone(),
             class: task.class,
+            request: task.request,
             since,
             sched: None,
             block: None,
-            forecast,
             before: None,
             io_before: None,
             io_rates: Rates::default(),
             waits: WaitHistogram::default(),
             looked_wait_ns: None,
         }
+    }
+
+    /// The launch, as the core names it.
+    pub(super) const fn handle(&self) -> TaskHandle {
+        TaskHandle::from_number(self.handle)
     }
 
     /// Block I/O since it was last read, as rates over that whole time: over one step they would

@@ -21,6 +21,8 @@ pub(super) struct Kept {
     pub(super) order: Order,
     pub(super) kill: Option<Kill>,
     pub(super) has_ended: bool,
+    /// Not carried out yet.
+    pub(super) promotion: Option<wire::PromoteTask>,
     updates: Updates,
     /// Could not be written down yet: the disk is full. At most a task's few states.
     unsaved: VecDeque<Update>,
@@ -38,7 +40,8 @@ impl Kept {
         let state = newest.map_or(quiet, |told: Told| told.state());
         let has_ended = !matches!(state, wire::TaskState::Staging | wire::TaskState::Running);
         let unsaved = VecDeque::new();
-        Ok(Self { container, order, kill, has_ended, updates, unsaved, told_at: None, state })
+        let (promotion, told_at) = (None, None);
+        Ok(Self { container, order, kill, has_ended, promotion, updates, unsaved, told_at, state })
     }
 
     /// Queues what is to be told.

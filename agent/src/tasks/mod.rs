@@ -5,12 +5,14 @@
 
 mod inventory;
 mod kept;
+mod promotion;
 mod recovery;
 mod told;
 
 pub use told::Told;
 
 use crate::{
+    cgroup::Class,
     config::Config,
     containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume},
     meter::{self, Metered},
@@ -50,6 +52,8 @@ pub enum Message {
     Kill(wire::KillTask),
     /// An update was taken note of.
     Acknowledge(wire::AcknowledgeStatus),
+    /// A lent task holds a promise from now on.
+    Promote(wire::PromoteTask),
     /// End a volume and all that is in it.
     DestroyVolume(wire::DestroyVolume),
     /// A lent task gives way.
@@ -106,7 +110,10 @@ impl Keeper {
                     Some(message) => self.handle(message),
                     None => return,
                 },
-                _ = tick.tick() => self.tell_again(TELL_AGAIN),
+                _ = tick.tick() => {
+                    self.promote_late();
+                    self.tell_again(TELL_AGAIN);
+                }
             }
         }
     }
@@ -120,9 +127,8 @@ impl Keeper {
             }
             Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
             Message::DestroyVolume(order) => self.destroy_volume(&order),
-            Message::Preempt(handle, why) => {
-                self.kill(handle, None, wire::Reason::Preempted, why);
-            }
+            Message::Promote(order) => self.promote(order),
+            Message::Preempt(handle, why) => self.preempt(handle, why),
             Message::Started(handle) => self.started(handle),
             Message::Ended(handle) => self.ended(handle),
             Message::Inventory(answer) => {
@@ -188,6 +194,7 @@ impl Keeper {
             class: spec.class,
             cgroup: kept.container.cgroup().cloned(),
             name: spec.task.clone(),
+            request: kept.order.amounts(),
         };
         if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
             warn!(task = spec.task, "is not measured: the meter does not keep up");
@@ -234,11 +241,23 @@ impl Keeper {
         }
     }
 
+    /// Lent work gives way; what was promoted meanwhile is not lent any more.
+    fn preempt(&mut self, handle: u64, why: &str) {
+        let kept = self.tasks.get(&handle);
+        if kept.is_some_and(|kept| kept.container.spec().class == Class::Revocable) {
+            self.kill(handle, None, wire::Reason::Preempted, why);
+        }
+    }
+
     /// A task has begun to run.
     fn started(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        let promotion = kept.promotion.take();
         if kept.push_start() {
             self.tell(handle);
+        }
+        if let Some(order) = promotion {
+            self.promote(order);
         }
     }
 
