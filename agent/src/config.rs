@@ -90,6 +90,9 @@ pub enum Switch {
 pub struct Config {
     /// Where the allocator answers.
     pub allocator: String,
+    /// Where the agent's own HTTP server listens; empty: nowhere. If absent, on port 5051 of this
+    /// machine only, or any free port of it if that is taken.
+    pub listen: Option<String>,
     /// Checkpoints and sandboxes.
     pub state_dir: PathBuf,
     /// The cgroup below which all of ours live.
@@ -140,6 +143,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             allocator: "http://127.0.0.1:5050".into(),
+            listen: None,
             state_dir: "/var/lib/headroom/agent".into(),
             cgroup_parent: crate::cgroup::DEFAULT_PARENT.into(),
             hostname: None,
@@ -172,6 +176,9 @@ pub struct Flags {
     /// Settings file (TOML); an unknown key in it is an error
     #[arg(long, env = "HEADROOM_AGENT_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Where sandboxes and figures are served over HTTP [default: 127.0.0.1:5051]; "": nowhere
+    #[arg(long, env = "HEADROOM_AGENT_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<String>,
     /// Where the allocator answers
     #[arg(long, env = "HEADROOM_ALLOCATOR", value_name = "URL")]
     pub allocator: Option<String>,
@@ -259,6 +266,7 @@ impl Config {
         take!(forecast_target, forecast_horizon_s, forecast_young_s, reserved);
         self.region = flags.region.clone().or(self.region.take());
         self.zone = flags.zone.clone().or(self.zone.take());
+        self.listen = flags.listen.clone().or(self.listen.take());
         self.hostname = flags.hostname.clone().or(self.hostname.take());
         self.cpus = flags.cpus.or(self.cpus);
         self.memory_mib = flags.memory_mib.or(self.memory_mib);

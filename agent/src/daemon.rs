@@ -14,6 +14,7 @@ use crate::{
     probe::{CgroupLayout, Probe, ProbeConfig},
     reserved,
     tasks::{self, Keeper},
+    web,
 };
 use headroom_proto::v1 as wire;
 use nix::fcntl::{Flock, FlockArg};
@@ -63,6 +64,9 @@ pub enum DaemonError {
     /// A thread or runtime could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The agent's own server can't listen.
+    #[error(transparent)]
+    Door(#[from] web::DoorError),
 }
 
 /// Runs an agent until `stop` is done.
@@ -71,6 +75,8 @@ pub enum DaemonError {
 /// It could not be started.
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
     let _lock = lock(&config)?;
+    let door = web::Door::open(config.listen.as_deref(), &config.allocator)?;
+    let address = door.as_ref().map(|door| door.address().to_string()).unwrap_or_default();
     let identity = Identity::load(&config.state_dir)?;
     let tree = make_tree(&config);
     let own = tree.clone();
@@ -88,6 +94,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let outputs = meter::Outputs { reports, lending, keeper: keeper.clone() };
     let metering = Meter::new(&config, tree, probe, outputs);
     let hello = hello(&config, rung.letter(), metering.absences());
+    let hello = wire::Hello { address, ..hello };
     for absence in &hello.absences {
         warn!("{} is not measured: {}", absence.signal, absence.reason);
     }
@@ -101,6 +108,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     start_thread("headroom-meter", move || metering.run(meter_inbox, FIRST_STEP))?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
     let saves = meter.clone();
+    if let Some(door) = door {
+        info!("serves on http://{}", door.address());
+        start_thread("headroom-web", move || web::run(door, web::router()))?;
+    }
     let link = Link {
         address: config.allocator.clone(),
         identity,

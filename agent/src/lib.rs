@@ -18,3 +18,4 @@ pub mod probe;
 pub mod reserved;
 pub mod supervisor;
 pub mod tasks;
+pub mod web;

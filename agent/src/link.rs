@@ -191,6 +191,7 @@ impl Link {
                 error!("an order of an older allocator is refused");
                 Ok(())
             }
+            Down::ToExecutor(said) => self.order(tasks::Message::ToExecutor(said)),
             Down::Acknowledge(acknowledged) => {
                 self.order(tasks::Message::Acknowledge(acknowledged))
             }

@@ -60,6 +60,7 @@ pub(crate) enum Input {
 pub(crate) struct Subscribing {
     framework: Option<FrameworkId>,
     info: FrameworkInfo,
+    suppressed: Vec<String>,
     session: u64,
 }
 
@@ -165,7 +166,8 @@ impl Driver {
         let _ = self.send(Input::FromAgent(link.agent, link.number, command)).await;
     }
 
-    /// Opens a framework's stream; `session` must be new.
+    /// Opens a framework's stream; it wants no offers in the roles `suppressed`, and `session` must
+    /// be new.
     ///
     /// # Errors
     /// The framework is refused, or is new and cannot be made durable.
@@ -173,11 +175,12 @@ impl Driver {
         &self,
         framework: Option<FrameworkId>,
         info: FrameworkInfo,
+        suppressed: Vec<String>,
         session: u64,
     ) -> Result<(FrameworkId, Feed), CallError> {
         let (outlet, feed) = feed::channel(FRAMEWORK_QUEUE);
         let (answer, answered) = oneshot::channel();
-        let subscribing = Box::new(Subscribing { framework, info, session });
+        let subscribing = Box::new(Subscribing { framework, info, suppressed, session });
         self.send(Input::Subscribe(subscribing, outlet, answer)).await?;
         match answered.await.map_err(|_| CallError::Stopped)?? {
             Reply::Framework(id) => Ok((id, feed)),

@@ -1,3 +1,4 @@
 //! The doors for frameworks.
 
 pub mod grpc;
+pub mod mesos;

@@ -12,6 +12,7 @@ mod convert;
 pub mod driver;
 pub mod frameworks;
 pub mod log;
+mod mesos;
 pub mod metrics;
 pub mod operator;
 pub mod registry;

@@ -7,7 +7,7 @@ mod stored;
 
 pub(crate) use stored::key as record_key;
 
-use headroom_core::effect::Record;
+use headroom_core::{effect::Record, ids::MAX_EPOCH};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::{
     fs::{self, File, TryLockError},
@@ -171,7 +171,7 @@ impl Registry {
             Epoch::Newer(found) => Err(RegistryError::Newer { path: self.file.clone(), found }),
             Epoch::Over => Err(RegistryError::Damaged {
                 path: self.file.clone(),
-                what: "its epoch is past 2^32".to_owned(),
+                what: format!("its epoch is past {MAX_EPOCH}"),
             }),
         }
     }
@@ -216,7 +216,8 @@ fn turn_epoch(database: &Database) -> Result<Epoch, redb::Error> {
             return Ok(Epoch::Newer(format));
         }
         let last = meta.get("epoch")?.map_or(0, |epoch| epoch.value());
-        let Some(epoch) = u32::try_from(last).ok().and_then(|last| last.checked_add(1)) else {
+        let next = u32::try_from(last).ok().and_then(|last| last.checked_add(1));
+        let Some(epoch) = next.filter(|epoch| *epoch <= MAX_EPOCH) else {
             return Ok(Epoch::Over);
         };
         meta.insert("format", FORMAT)?;

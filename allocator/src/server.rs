@@ -220,6 +220,12 @@ async fn set_roles(driver: &Driver, config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// This machine's name, for people.
+fn hostname() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| "localhost".to_owned())
+}
+
 async fn routes(
     config: &Config,
     driver: &Driver,
@@ -229,6 +235,7 @@ async fn routes(
     let directory = Directory::default();
     let agents = agents::Door::new(driver.clone(), directory.clone(), epoch, config.step);
     let frameworks = frameworks::grpc::Door::new(driver.clone());
+    let mesos = frameworks::mesos::Door::new(driver.clone(), directory.clone(), epoch, hostname());
     let operator = operator::Door::new(driver.clone(), directory);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(headroom_proto::FILE_DESCRIPTOR_SET)
@@ -245,5 +252,6 @@ async fn routes(
         .add_service(operator)
         .add_service(reflection)
         .add_service(health);
-    Ok(web::add(services.into_axum_router(), driver.clone(), metrics).into())
+    let router = services.into_axum_router().merge(mesos.routes());
+    Ok(web::add(router, driver.clone(), metrics).into())
 }

@@ -92,7 +92,11 @@ async fn a_framework_makes_a_volume_uses_it_and_ends_it() {
         ],
     };
     let refused = db.client.accept(accept.clone()).await.unwrap_err();
-    assert!(refused.message().contains("only for its own role"), "{}", refused.message());
+    assert!(
+        refused.message().contains("only for the role that was offered it"),
+        "{}",
+        refused.message()
+    );
     accept.operations[0] = operation(Kind::Reserve, part("db", disk(50.0)));
     db.client.accept(accept).await.unwrap();
     let launch = agent.launch().await;

@@ -155,11 +155,18 @@ fn acknowledge(cluster: &mut Cluster, at: usize) -> Result<(), Fault> {
 
 /// `to` runs a task on the offer, in the place of the one at `at`, and wants another.
 fn take(cluster: &mut Cluster, at: usize, to: Caller, offer: OfferId) -> Result<(), Fault> {
-    let wanted = cluster.machine().state().frameworks.get(&to.framework);
-    let wanted = wanted.and_then(|framework| framework.wanted.as_ref());
+    let state = cluster.machine().state();
+    let framework = state.frameworks.get(&to.framework);
+    let wanted = framework.and_then(|framework| state.seats.wanted_by(framework));
     let name = wanted.and_then(|wanted| wanted.names().next()).map(str::to_owned);
     let name = name.ok_or_else(|| Fault::Core("an offer to one that wants nothing".into()))?;
-    let launch = Launch { name: name.clone(), request: slot().into(), payload: Vec::new() };
+    let launch = Launch {
+        name: name.clone(),
+        request: slot().into(),
+        fault: None,
+        executor: None,
+        payload: Vec::new(),
+    };
     cluster.apply(Command::Accept(to, vec![offer], vec![launch], DEFAULT_REFUSAL))?;
     let handle = cluster.launched()?;
     let task = &mut cluster.running[at];
@@ -176,7 +183,7 @@ fn declined(cluster: &mut Cluster) -> Result<Duration, Fault> {
     let (offer, second) = (offer.offer, cluster.caller(to)?);
     acknowledge(cluster, at)?;
     take(cluster, at, second, offer)?;
-    cluster.apply(Command::Revive(first))?;
+    cluster.apply(Command::Revive(first, Vec::new()))?;
     Ok(took)
 }
 

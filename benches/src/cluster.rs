@@ -9,7 +9,7 @@ use headroom_core::{
         AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, TaskUsage, Usage, Want,
     },
     effect::{Effect, OfferMade, Record},
-    ids::{AgentId, FrameworkId, TaskHandle},
+    ids::{self, AgentId, FrameworkId, TaskHandle},
     machine::{Machine, Settings},
     ports::Ports,
     resources::{Amounts, Resources},
@@ -27,7 +27,7 @@ pub const SLOTS: u64 = 8;
 const FRAMEWORKS_A_ROLE: usize = 10;
 /// Virtual time between two commands: no deadline comes due during a measurement.
 const BETWEEN: Duration = Duration::from_nanos(100);
-const FORMER_EPOCH: u64 = 1;
+const FORMER_EPOCH: u32 = 1;
 
 /// How large a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Cluster {
     }
 
     fn restored(frameworks: usize, agents: &[AgentId]) -> Self {
-        let mut machine = Machine::new(Settings::default(), FORMER_EPOCH as u32 + 1);
+        let mut machine = Machine::new(Settings::default(), FORMER_EPOCH + 1);
         let frameworks = (0..frameworks)
             .map(|at| Record::Framework(FrameworkId::from_number(former(at)), info(at)));
         let agents = agents.iter().enumerate().map(|(at, id)| Record::Agent(*id, hostname(at)));
@@ -137,7 +137,7 @@ impl Cluster {
         for at in 0..frameworks {
             let framework = FrameworkId::from_number(former(at));
             let session = at as u64 + 1;
-            self.apply(Command::Subscribe(Some(framework), info(at), session))?;
+            self.apply(Command::Subscribe(Some(framework), info(at), Vec::new(), session))?;
             self.frameworks.push(Caller { framework, session });
         }
         Ok(())
@@ -160,6 +160,7 @@ impl Cluster {
                 reserved: Default::default(),
                 revocable: false,
                 state: TaskState::Running,
+                kind: Default::default(),
             });
             self.running.push(Running { agent: id, handle, owner, name });
         }
@@ -263,7 +264,7 @@ impl Cluster {
 
 /// The number of the `at`th thing that a former allocator named.
 fn former(at: usize) -> u64 {
-    FORMER_EPOCH << 32 | (at as u64 + 1)
+    ids::number(FORMER_EPOCH, at as u64 + 1)
 }
 
 fn hostname(at: usize) -> String {
@@ -273,7 +274,7 @@ fn hostname(at: usize) -> String {
 fn info(at: usize) -> FrameworkInfo {
     FrameworkInfo {
         name: format!("framework-{at}"),
-        role: format!("role-{}", at / FRAMEWORKS_A_ROLE),
+        roles: vec![format!("role-{}", at / FRAMEWORKS_A_ROLE)],
         failover_timeout: Duration::from_secs(3_600),
         ..FrameworkInfo::default()
     }

@@ -40,6 +40,8 @@ pub(crate) fn reason_text(reason: Reason) -> &'static str {
         Reason::AgentRestarted => "its agent came back without it",
         Reason::Reconciliation => "nobody knows of it any more",
         Reason::StateDirectoryFull => "the agent's state directory is full",
+        Reason::ExecutorEnded => "its executor ended before it",
+        Reason::ExecutorSilent => "its executor did not register in time",
     }
 }
 

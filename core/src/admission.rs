@@ -6,9 +6,9 @@ use crate::{
     capability::Lack,
     constraint::{Constraint, Subject},
     domain::Domain,
-    frameworks::Framework,
     offer::SMALLEST,
     resources::Amounts,
+    seat::Seat,
 };
 use std::fmt;
 
@@ -33,28 +33,28 @@ impl Agent {
     }
 }
 
-impl Framework {
+impl Seat {
     /// What keeps `agent` from being offered to it; `own` is where the allocator is.
     #[must_use]
     pub fn barrier(&self, agent: &Agent, own: Option<&Domain>) -> Option<Barrier<'_>> {
-        let mut knows = self.info.capabilities;
+        let mut knows = self.capabilities;
         // One that says what it wants takes no more than that: it can't hoard GPUs by mistake.
         knows.gpu_resources |= self.wanted.is_some();
         let lack = knows.lack(agent.total.amounts, agent.node.domain.as_ref(), own);
         lack.map(Barrier::Lack)
-            .or_else(|| self.info.constraints.fault(agent.subject()).map(Barrier::Constraint))
+            .or_else(|| self.constraints.fault(agent.subject()).map(Barrier::Constraint))
     }
 
     /// Whether it does not take every agent that is for everybody.
     #[must_use]
     pub fn is_picky(&self) -> bool {
-        !self.info.constraints.groups().is_empty()
+        !self.constraints.groups().is_empty()
     }
 
     /// Whether an offer of `amounts` is enough for it.
     #[must_use]
     pub fn is_enough(&self, amounts: Amounts) -> bool {
-        let minimum = self.info.minimum.as_ref();
+        let minimum = self.minimum.as_ref();
         minimum.is_none_or(|minimum| minimum.admits(amounts))
             && (self.wanted.is_some() || SMALLEST.fits_in(amounts))
     }

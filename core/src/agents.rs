@@ -5,12 +5,12 @@ use crate::{
     domain::Domain,
     filter::Filters,
     fit::Columns,
-    frameworks::FrameworkSlot,
     ids::{AgentId, OfferId, TaskHandle},
     kept::Kept,
     ports::Ports,
     reservation::Parts,
     resources::{Amounts, Resources},
+    seat::SeatSlot,
     slots::SlotSet,
     table::Table,
     time::Time,
@@ -338,11 +338,11 @@ impl Agents {
         Some(agent.filters[usize::from(revocable)].get_or_insert_default())
     }
 
-    /// Ends all filters of a framework.
-    pub(crate) fn clear_filters(&mut self, framework: FrameworkSlot) {
+    /// Ends all filters of a seat.
+    pub(crate) fn clear_filters(&mut self, seat: SeatSlot) {
         for (slot, agent) in self.table.iter_mut() {
             for filters in agent.filters.iter_mut().flatten() {
-                if filters.remove(framework) {
+                if filters.remove(seat) {
                     self.to_look_at.insert(slot);
                 }
             }

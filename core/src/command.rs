@@ -4,6 +4,7 @@ use crate::{
     capability::Capabilities,
     constraint::Constraints,
     domain::Domain,
+    executor::{Executor, Kind},
     forecast::Quality,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     minimum::Minimum,
@@ -13,7 +14,7 @@ use crate::{
     resources::{Amounts, Resources},
     tasks::{TaskState, TaskStatus},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// An agent says who it is and what it still has.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,8 @@ pub struct HeldTask {
     pub revocable: bool,
     /// How far it is.
     pub state: TaskState,
+    /// Whether it is an executor, or runs in one.
+    pub kind: Kind,
 }
 
 /// CPUs and memory, each absent where it could not be measured or predicted; thousandths.
@@ -116,8 +119,8 @@ pub struct AgentReport {
 pub struct FrameworkInfo {
     /// For people.
     pub name: String,
-    /// The role its resources count for.
-    pub role: String,
+    /// The roles its resources count for: at least one.
+    pub roles: Vec<String>,
     /// Whom its tasks run as; empty: as the agent.
     pub user: String,
     /// How long its tasks live on without it.
@@ -130,10 +133,12 @@ pub struct FrameworkInfo {
     pub says_wants: bool,
     /// What it knows to handle.
     pub capabilities: Capabilities,
-    /// Which agents it takes.
-    pub constraints: Constraints,
-    /// The least it wants to be offered at a time; none: [`crate::offer::SMALLEST`].
-    pub minimum: Option<Minimum>,
+    /// Which agents it takes, by role; roles without: all.
+    pub constraints: BTreeMap<String, Constraints>,
+    /// The least it wants to be offered at a time, by role; roles without: [`crate::offer::SMALLEST`].
+    pub minimums: BTreeMap<String, Minimum>,
+    /// All else that it said; the core keeps it and never looks.
+    pub payload: Vec<u8>,
 }
 
 /// Something a framework wants to run and has no place for yet.
@@ -146,12 +151,16 @@ pub struct Want {
 }
 
 /// A task to launch on what was accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// The framework's name for it.
     pub name: String,
     /// What it holds.
     pub request: Resources,
+    /// Why it can't be launched, if who took it in knows that; it is told so in its own update.
+    pub fault: Option<String>,
+    /// In whose container it runs; none: in its own.
+    pub executor: Option<Arc<Executor>>,
     /// All else about it; the core passes it on and never looks.
     pub payload: Vec<u8>,
 }
@@ -187,8 +196,12 @@ pub enum Command {
     AgentGone(AgentId),
     /// An agent tells how a task is.
     Status(AgentId, TaskHandle, Box<TaskStatus>),
-    /// A framework's stream opened; `session` is new.
-    Subscribe(Option<FrameworkId>, FrameworkInfo, u64),
+    /// A framework's stream opened. It wants no offers in the roles named last but one; the session
+    /// is new.
+    Subscribe(Option<FrameworkId>, FrameworkInfo, Vec<String>, u64),
+    /// A framework says anew what it is and in which of its roles it wants no offers, in the same
+    /// session.
+    UpdateFramework(Caller, FrameworkInfo, Vec<String>),
     /// A framework's stream broke.
     FrameworkGone(Caller),
     /// A framework ends itself, or the operator ends it.
@@ -205,16 +218,23 @@ pub enum Command {
     Promote(Caller, Vec<OfferId>, Promotion, Duration),
     /// A framework turns offers down for a while.
     Decline(Caller, Vec<OfferId>, Duration),
-    /// A framework wants offers again, also of what it declined.
-    Revive(Caller),
-    /// A framework wants no offers.
-    Suppress(Caller),
+    /// A framework wants offers again in these of its roles (none named: all), also of what it
+    /// declined.
+    Revive(Caller, Vec<String>),
+    /// A framework wants no offers in these of its roles; none named: in all.
+    Suppress(Caller, Vec<String>),
     /// A framework ends a task; the time is from asking it to forcing it.
     Kill(Caller, String, Option<Duration>),
     /// A framework has taken note of an update.
     Acknowledge(Caller, String, [u8; 16]),
     /// A framework asks how tasks are; none named: all.
     Reconcile(Caller, Vec<String>),
+    /// A framework has something to say to an executor of its own, by id.
+    ToExecutor(Caller, AgentId, String, Vec<u8>),
+    /// An executor has something to say to its framework.
+    FromExecutor(AgentId, TaskHandle, Vec<u8>),
+    /// A framework ends an executor of its own, by id, and all that runs in it.
+    EndExecutor(Caller, AgentId, String),
     /// The operator ends a task.
     OperatorKill(TaskHandle, Option<Duration>),
     /// The operator sets a role's weight (thousandths) and its right to be lent to.

@@ -3,6 +3,7 @@
 use crate::{
     agents::Node,
     command::FrameworkInfo,
+    executor::Kind,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     quota::Quota,
     reservation::Parts,
@@ -72,6 +73,11 @@ pub enum Effect {
     Update(FrameworkId, TaskStatus),
     /// Tell a framework that an agent is lost.
     AgentLost(FrameworkId, AgentId, String),
+    /// Tell a framework that an executor of its own has ended: its id, and the status of its main
+    /// process as wait(2) gives it.
+    ExecutorEnded(FrameworkId, AgentId, String, i32),
+    /// Tell a framework what an executor of its own said.
+    FromExecutor(FrameworkId, AgentId, String, Vec<u8>),
     /// Tell an agent that it is known.
     Welcome(AgentId),
     /// Order a launch.
@@ -81,6 +87,8 @@ pub enum Effect {
     Promote(AgentId, TaskHandle, Resources, Parts),
     /// Order an end.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
+    /// Hand what a framework said to an executor.
+    ToExecutor(AgentId, TaskHandle, Vec<u8>),
     /// Order the end of a role's volume, by its id.
     DestroyVolume(AgentId, String, String),
     /// Tell an agent that an update was taken note of.
@@ -102,6 +110,10 @@ pub struct LaunchOrder {
     pub revocable: bool,
     /// The reserved part of what it holds, its volumes included.
     pub reserved: Parts,
+    /// Whether it is an executor, or runs in one.
+    pub kind: Kind,
     /// What the framework wrote.
     pub payload: Vec<u8>,
+    /// Of an executor: all else that the framework said of itself ([`FrameworkInfo::payload`]).
+    pub said: Vec<u8>,
 }

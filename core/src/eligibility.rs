@@ -4,12 +4,12 @@
 //! turn it is.
 
 use crate::{
-    frameworks::FrameworkSlot,
     machine::State,
     offer::MAX_WANTS_AN_OFFER,
     operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
+    seat::SeatSlot,
     wants::{Wanted, Wants},
 };
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// An agent's resources of one kind, as a framework may be offered them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask {
-    pub(crate) framework: FrameworkSlot,
+    pub(crate) seat: SeatSlot,
     pub(crate) agent: usize,
     pub(crate) revocable: bool,
 }
@@ -30,15 +30,12 @@ type Filling = (Resources, Vec<Arc<str>>);
 impl State {
     /// Whether the framework may have resources of this agent at all, whatever is free of it.
     pub(crate) fn may_have(&self, ask: Ask) -> bool {
-        if !self.agents.special().contains(ask.agent)
-            && !self.frameworks.picky().contains(ask.framework.at())
+        if !self.agents.special().contains(ask.agent) && !self.seats.picky().contains(ask.seat.at())
         {
             return true;
         }
-        let pair = self.frameworks.at(ask.framework).zip(self.agents.at(ask.agent));
-        pair.is_some_and(|(framework, agent)| {
-            framework.barrier(agent, self.domain.as_ref()).is_none()
-        })
+        let pair = self.seats.at(ask.seat).zip(self.agents.at(ask.agent));
+        pair.is_some_and(|(seat, agent)| seat.barrier(agent, self.domain.as_ref()).is_none())
     }
 
     /// What no guarantee keeps back of all that is free.
@@ -49,34 +46,34 @@ impl State {
     /// How much of `free` the framework may be offered, if that could be of use to it; and what
     /// keeps it from more. Looks at nothing of the agent but its filters.
     pub(crate) fn room(&self, ask: Ask, free: Amounts) -> (Option<Amounts>, Option<HeldBackBy>) {
-        let least = self.frameworks.least(ask.framework);
+        let least = self.seats.least(ask.seat);
         if !least.fits_in(free) || !self.may_have(ask) {
             return (None, None);
         }
         let (mut room, mut by) = (free, None);
         if self.roles.with_quota > 0
             && !ask.revocable
-            && let Some(framework) = self.frameworks.at(ask.framework)
+            && let Some(seat) = self.seats.at(ask.seat)
         {
-            (room, by) = self.roles.room(framework.role, free, self.spare());
+            (room, by) = self.roles.room(seat.role, free, self.spare());
         }
         let Some(agent) = self.agents.at(ask.agent) else { return (None, by) };
-        let hidden = || agent.filters(ask.revocable).hides(ask.framework, room);
+        let hidden = || agent.filters(ask.revocable).hides(ask.seat, room);
         ((least.fits_in(room) && !hidden()).then_some(room), by)
     }
 
     /// What to offer the framework of `free`, cut to its room: all of it, or what it said it wants
     /// (`first` before the rest).
     pub(crate) fn fill(&self, ask: Ask, free: &Resources, first: Option<&str>) -> Option<Filling> {
-        let framework = self.frameworks.at(ask.framework)?;
-        let Some(wants) = &framework.wanted else {
-            return framework.is_enough(free.amounts).then(|| (free.clone(), Vec::new()));
+        let seat = self.seats.at(ask.seat)?;
+        let Some(wants) = &seat.wanted else {
+            return seat.is_enough(free.amounts).then(|| (free.clone(), Vec::new()));
         };
         let filters = self.agents.at(ask.agent)?.filters(ask.revocable);
         // A filter hides each wanted thing that is no larger than what was declined.
         let (resources, names) =
-            pack(free, wants, first, |want| !filters.hides(ask.framework, want.request.amounts));
-        let of_use = !names.is_empty() && framework.is_enough(resources.amounts);
+            pack(free, wants, first, |want| !filters.hides(ask.seat, want.request.amounts));
+        let of_use = !names.is_empty() && seat.is_enough(resources.amounts);
         of_use.then_some((resources, names))
     }
 
@@ -104,19 +101,19 @@ impl State {
         if !self.agents.keeping().contains(ask.agent) || !self.may_have(ask) {
             return None;
         }
-        let framework = self.frameworks.at(ask.framework)?;
+        let seat = self.seats.at(ask.seat)?;
         let agent = self.agents.at(ask.agent)?;
-        let reserved = agent.free_reserved(&framework.info.role);
+        let reserved = agent.free_reserved(&self.roles.get(seat.role).name);
         if reserved.is_empty() {
             return None;
         }
         let free = agent.free();
-        let (room, _) = self.roles.room(framework.role, free.amounts, self.spare());
+        let (room, _) = self.roles.room(seat.role, free.amounts, self.spare());
         let resources = Resources { amounts: room, ..free }.plus(&reserved.sum());
         let mut lot = Lot { resources, reserved };
-        if framework.wanted.is_none() {
+        if seat.wanted.is_none() {
             let hidden = self.hides(ask, lot.resources.amounts);
-            let of_use = framework.is_enough(lot.resources.amounts) && !hidden;
+            let of_use = seat.is_enough(lot.resources.amounts) && !hidden;
             return of_use.then_some((lot, Vec::new()));
         }
         lot = lot.without_volumes();
@@ -128,7 +125,7 @@ impl State {
     /// Whether the framework has declined as much of this agent.
     pub(crate) fn hides(&self, ask: Ask, amounts: Amounts) -> bool {
         let agent = self.agents.at(ask.agent);
-        agent.is_some_and(|agent| agent.filters(ask.revocable).hides(ask.framework, amounts))
+        agent.is_some_and(|agent| agent.filters(ask.revocable).hides(ask.seat, amounts))
     }
 
     /// Whether the agent's ports hold those of a request.

@@ -10,6 +10,7 @@ use crate::{
     operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
+    seat::{Seat, SeatSlot},
     tasks::TaskState,
     time::Time,
 };
@@ -74,7 +75,7 @@ impl Machine {
     pub fn why(&self, now: Time, subject: &str) -> Option<Why> {
         let frameworks = &self.state.frameworks;
         let wants = frameworks.values().find_map(|framework| {
-            let want = framework.wanted.as_ref()?.get(subject)?;
+            let want = self.state.seats.wanted_by(framework)?.get(subject)?;
             Some(self.why_wanted(now, framework, subject, want))
         });
         let framework = || {
@@ -114,12 +115,14 @@ impl Machine {
             let summary = format!("framework {name} is not connected");
             return Why { waiting: true, hints: vec![hint], ..Why::settled(summary) };
         }
-        if framework.suppressed {
+        if self.state.seats.of(framework).all(|seat| seat.suppressed) {
             let hint = "it must revive its offers".to_owned();
             let summary = format!("framework {name} has suppressed its offers");
             return Why { hints: vec![hint], ..Why::settled(summary) };
         }
-        let unplaced = framework.wanted.as_ref().map(|wanted| wanted.waiting().collect::<Vec<_>>());
+        let wanted = self.state.seats.wanted_by(framework);
+        let unplaced = wanted.map(|wanted| wanted.waiting().collect::<Vec<_>>());
+        let offers: usize = self.state.seats.of(framework).map(|seat| seat.offers.len()).sum();
         match unplaced.as_deref() {
             Some([]) => Why::settled(format!(
                 "framework {name} does not wait: all it asked for is placed or offered to it"
@@ -131,9 +134,8 @@ impl Machine {
                 }
                 why
             }
-            None if !framework.offers.is_empty() => Why::settled(format!(
-                "framework {name} has {} offers and has not answered them",
-                framework.offers.len()
+            None if offers > 0 => Why::settled(format!(
+                "framework {name} has {offers} offers and has not answered them"
             )),
             None => self.why_nothing(now, framework, &Resources::default(), name),
         }
@@ -145,7 +147,7 @@ impl Machine {
                 "task {name} has been offered a place ({offer}); its framework has not answered yet"
             ));
         }
-        if !framework.connected || framework.suppressed {
+        if !framework.connected || self.state.seats.of(framework).all(|seat| seat.suppressed) {
             return self.why_framework(now, framework);
         }
         let mut why = self.why_nothing(now, framework, &want.request, name);
@@ -171,7 +173,9 @@ impl Machine {
         let own = self.settings.domain.as_ref();
         let mut large = agents.iter().filter(|agent| request.fits_in(&agent.total)).peekable();
         let possible = large.peek().is_some();
-        let barriers: Option<Vec<_>> = large.map(|agent| framework.barrier(agent, own)).collect();
+        let seats = || self.state.seats.of(framework).filter(|seat| !seat.suppressed);
+        let barrier = |agent| seats().map(|seat| seat.barrier(agent, own)).reduce(Option::and);
+        let barriers: Option<Vec<_>> = large.map(|agent| barrier(agent).flatten()).collect();
         let named = agents.iter().take(MAX_AGENTS_NAMED);
         let reasons = named.map(|agent| {
             (
@@ -183,7 +187,8 @@ impl Machine {
         let summary = if let Some(barrier) = barriers.as_ref().and_then(|all| all.first()) {
             format!("{name} waits: no agent with {request} is for it: {barrier}")
         } else if possible {
-            format!("{name} waits: no agent has {request} free for role {}", framework.info.role)
+            let roles = framework.info.roles.join(" or ");
+            format!("{name} waits: no agent has {request} free for role {roles}")
         } else {
             let largest = agents.iter().map(|agent| agent.total.amounts);
             let largest = largest.fold(Default::default(), Amounts::max);
@@ -197,13 +202,13 @@ impl Machine {
     }
 
     fn hints(&self, framework: &Framework, possible: bool) -> Vec<String> {
-        let role = &framework.info.role;
-        let opportunistic = self.state.roles.is_opportunistic(framework.role);
+        let takes = self.state.seats.of(framework).any(|seat| self.state.takes(seat, true));
+        let role = framework.info.roles.first().map_or("*", String::as_str);
         let lent = self.state.agents.iter().any(|agent| !agent.free_revocable().is_zero());
         let mut hints = Vec::new();
         if !possible {
             hints.push("ask for less, or add a larger node".to_owned());
-        } else if lent && !framework.takes(true, opportunistic) {
+        } else if lent && !takes {
             hints.push(format!(
                 "idle resources are there to be lent: `headroom role set '{role}' --opportunistic true`, \
                  or run it with --revocable"
@@ -225,31 +230,48 @@ impl Machine {
         if !agent.report.refusing_work.is_empty() {
             return format!("it takes no new work: {}", agent.report.refusing_work);
         }
-        if let Some(barrier) = framework.barrier(agent, self.settings.domain.as_ref()) {
-            return barrier.to_string();
-        }
         if !request.fits_in(&agent.total) {
             return format!("it has only {} in all", agent.total);
         }
-        let opportunistic = self.state.roles.is_opportunistic(framework.role);
-        let slot = self.state.frameworks.slot(framework.id);
+        let hungry = framework.seats.values().filter_map(|slot| {
+            let seat = self.state.seats.at(*slot).filter(|seat| !seat.suppressed)?;
+            Some((*slot, seat))
+        });
+        let reasons = hungry.map(|(slot, seat)| {
+            let reason = self.why_not_in_role(now, (slot, seat), request, agent);
+            let role = &self.state.roles.get(seat.role).name;
+            if framework.seats.len() > 1 { format!("role {role}: {reason}") } else { reason }
+        });
+        reasons.collect::<Vec<_>>().join("; ")
+    }
+
+    fn why_not_in_role(
+        &self,
+        now: Time,
+        (slot, seat): (SeatSlot, &Seat),
+        request: &Resources,
+        agent: &Agent,
+    ) -> String {
+        if let Some(barrier) = seat.barrier(agent, self.settings.domain.as_ref()) {
+            return barrier.to_string();
+        }
+        let role = &self.state.roles.get(seat.role).name;
         let mut reasons = Vec::new();
         for revocable in [false, true] {
-            if !framework.takes(revocable, opportunistic) {
+            if !self.state.takes(seat, revocable) {
                 continue;
             }
-            let role = &framework.info.role;
             let free = Lot::free(agent, role, revocable).without_volumes().resources;
             if !request.fits_in(&free) || free.is_empty() {
                 reasons.push(shortage(agent, role, revocable, &free));
-            } else if !framework.is_enough(free.amounts) {
-                let least = framework.info.minimum.clone().unwrap_or_default();
+            } else if !seat.is_enough(free.amounts) {
+                let least = seat.minimum.clone().unwrap_or_default();
                 reasons.push(format!("free: {free}, and its framework wants at least {least}"));
-            } else if let Some(until) = slot.and_then(|slot| agent.filters(revocable).until(slot)) {
+            } else if let Some(until) = agent.filters(revocable).until(slot) {
                 let seconds = until.since(now).as_secs();
                 reasons.push(format!("its framework declined it, for {seconds} s more"));
             } else if !revocable {
-                let room = self.state.roles.room(framework.role, free.amounts, self.state.spare());
+                let room = self.state.roles.room(seat.role, free.amounts, self.state.spare());
                 reasons.extend(room.1.map(|by| self.why_held_back(by, room.0)));
             }
         }

@@ -1,17 +1,18 @@
 //! Who is next: weighted dominant-resource fairness down the tree of roles, then over frameworks
 //! (Ghodsi et al., NSDI'11; weights and tree as in Mesos).
 //!
-//! The order is kept, not sorted: each role has the set of its hungry frameworks and the set of the
+//! What stands in order is a framework in one of its roles (`seat`).
+//! The order is kept, not sorted: each role has the set of its hungry seats and the set of the
 //! roles under it with somebody hungry, both by share. What changes marks its own place as stale;
 //! the places are brought up to date when somebody next asks who comes first. Promised and lent
 //! resources have an order each, as not everybody may have both.
 
 use crate::{
-    frameworks::{FrameworkSlot, Frameworks},
     ids::FrameworkId,
     machine::{Machine, State},
     resources::{Amounts, KINDS},
     roles::{MAX_DEPTH, RoleSlot, Roles, WEIGHT_ONE},
+    seat::{Seat, SeatSlot, Seats},
     slots::SlotSet,
 };
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -96,16 +97,16 @@ type RoleKey = (bool, Share);
 pub(crate) struct Order {
     revocable: bool,
     scale: Scale,
-    /// By role: its hungry frameworks.
-    frameworks: Vec<BTreeSet<(Share, u32)>>,
+    /// By role: its hungry seats.
+    seats: Vec<BTreeSet<(Share, u32)>>,
     /// By role, the root before them: the roles under it with somebody hungry. A role with roles
-    /// under it stands among them itself, for its own frameworks.
+    /// under it stands among them itself, for its own seats.
     children: Vec<BTreeSet<(RoleKey, u32)>>,
-    /// By framework: where it is entered.
-    framework_keys: Vec<Option<(RoleSlot, Share)>>,
-    /// By role: as what it is entered with the one above, and its own frameworks with itself.
+    /// By seat: where it is entered.
+    seat_keys: Vec<Option<(RoleSlot, Share)>>,
+    /// By role: as what it is entered with the one above, and its own seats with itself.
     role_keys: Vec<[Option<RoleKey>; 2]>,
-    stale_frameworks: Stale,
+    stale_seats: Stale,
     stale_roles: Stale,
     /// Those entered that take whatever there is, and those that said what they want.
     open: SlotSet,
@@ -117,11 +118,11 @@ impl Order {
         Self {
             revocable,
             scale: Scale::default(),
-            frameworks: Vec::new(),
+            seats: Vec::new(),
             children: vec![BTreeSet::new()],
-            framework_keys: Vec::new(),
+            seat_keys: Vec::new(),
             role_keys: Vec::new(),
-            stale_frameworks: Stale::default(),
+            stale_seats: Stale::default(),
             stale_roles: Stale::default(),
             open: SlotSet::default(),
             wanting: SlotSet::default(),
@@ -143,53 +144,53 @@ impl Order {
 
     /// Brings every place up to date.
     pub(crate) fn refresh(&mut self, state: &State) {
-        let State { frameworks, roles, agents, .. } = state;
+        let State { seats, roles, agents, .. } = state;
         if self.scale.total != agents.total() && self.scale.has_drifted(agents.total()) {
             self.scale = Scale::of(agents.total());
-            frameworks.slots().for_each(|slot| self.stale_frameworks.mark(slot.0));
+            seats.slots().for_each(|slot| self.stale_seats.mark(slot.0));
             roles.iter().for_each(|(slot, _)| self.stale_roles.mark(slot.0));
         }
-        if self.frameworks.len() < roles.len() {
-            self.frameworks.resize_with(roles.len(), BTreeSet::new);
+        if self.seats.len() < roles.len() {
+            self.seats.resize_with(roles.len(), BTreeSet::new);
             self.children.resize_with(roles.len() + 1, BTreeSet::new);
             self.role_keys.resize(roles.len(), [None; 2]);
         }
-        while let Some(at) = self.stale_frameworks.take() {
-            self.enter_framework(FrameworkSlot(at), frameworks);
+        while let Some(at) = self.stale_seats.take() {
+            self.enter_seat(SeatSlot(at), seats);
         }
         while let Some(at) = self.stale_roles.take() {
             self.enter_role(RoleSlot(at), roles);
         }
     }
 
-    fn enter_framework(&mut self, slot: FrameworkSlot, frameworks: &Frameworks) {
+    fn enter_seat(&mut self, slot: SeatSlot, seats: &Seats) {
         let is_in = self.open.contains(slot.at()) || self.wanting.contains(slot.at());
-        let framework = frameworks.at(slot).filter(|_| is_in);
-        let place = framework.map(|of| (of.role, self.scale.share(of.held, WEIGHT_ONE)));
-        if self.framework_keys.len() <= slot.at() {
-            self.framework_keys.resize(slot.at() + 1, None);
+        let seat = seats.at(slot).filter(|_| is_in);
+        let place = seat.map(|of| (of.role, self.scale.share(of.held, WEIGHT_ONE)));
+        if self.seat_keys.len() <= slot.at() {
+            self.seat_keys.resize(slot.at() + 1, None);
         }
-        let old = std::mem::replace(&mut self.framework_keys[slot.at()], place);
+        let old = std::mem::replace(&mut self.seat_keys[slot.at()], place);
         if old == place {
             return;
         }
         if let Some((role, share)) = old {
-            self.frameworks[role.at()].remove(&(share, slot.0));
-            if self.frameworks[role.at()].is_empty() {
+            self.seats[role.at()].remove(&(share, slot.0));
+            if self.seats[role.at()].is_empty() {
                 self.stale_roles.mark(role.0);
             }
         }
         if let Some((role, share)) = place {
-            if self.frameworks[role.at()].is_empty() {
+            if self.seats[role.at()].is_empty() {
                 self.stale_roles.mark(role.0);
             }
-            self.frameworks[role.at()].insert((share, slot.0));
+            self.seats[role.at()].insert((share, slot.0));
         }
     }
 
     fn enter_role(&mut self, slot: RoleSlot, roles: &Roles) {
         let role = roles.get(slot);
-        let hungry = !self.frameworks[slot.at()].is_empty();
+        let hungry = !self.seats[slot.at()].is_empty();
         let own =
             (role.has_children && hungry).then(|| (true, self.scale.share(role.own, WEIGHT_ONE)));
         let old = std::mem::replace(&mut self.role_keys[slot.at()][1], own);
@@ -208,20 +209,20 @@ impl Order {
     }
 
     /// Shows all who are hungry, the most entitled first, until `look` has seen enough.
-    pub(crate) fn walk(&self, mut look: impl FnMut(FrameworkSlot) -> ControlFlow<()>) {
+    pub(crate) fn walk(&self, mut look: impl FnMut(SeatSlot) -> ControlFlow<()>) {
         let _ = self.walk_under(0, &mut look);
     }
 
     fn walk_under(
         &self,
         at: usize,
-        look: &mut impl FnMut(FrameworkSlot) -> ControlFlow<()>,
+        look: &mut impl FnMut(SeatSlot) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         for (_, role) in &self.children[at] {
             let under = *role as usize + 1;
             if under == at || self.children[under].is_empty() {
-                for (_, framework) in &self.frameworks[*role as usize] {
-                    look(FrameworkSlot(*framework))?;
+                for (_, seat) in &self.seats[*role as usize] {
+                    look(SeatSlot(*seat))?;
                 }
             } else {
                 self.walk_under(under, look)?;
@@ -230,10 +231,10 @@ impl Order {
         ControlFlow::Continue(())
     }
 
-    /// A framework's place: where two differ first, there the lesser comes first. `None`: it has none,
+    /// A seat's place: where two differ first, there the lesser comes first. `None`: it has none,
     /// because it may have nothing or its role is full.
-    pub(crate) fn place(&self, slot: FrameworkSlot, roles: &Roles) -> Option<Place> {
-        let (role, share) = (*self.framework_keys.get(slot.at())?)?;
+    pub(crate) fn place(&self, slot: SeatSlot, roles: &Roles) -> Option<Place> {
+        let (role, share) = (*self.seat_keys.get(slot.at())?)?;
         let mut place = [((false, 0), 0); MAX_DEPTH + 2];
         let mut depth = 0;
         place[depth] = ((false, share), slot.0);
@@ -250,7 +251,7 @@ impl Order {
     }
 }
 
-/// From the root down: a role's key and slot at each step, the framework's last.
+/// From the root down: a role's key and slot at each step, the seat's last.
 pub(crate) type Place = [(RoleKey, u32); MAX_DEPTH + 2];
 
 fn replace(
@@ -289,16 +290,16 @@ impl Orders {
         &mut self.0[usize::from(revocable)]
     }
 
-    /// What a framework and its role hold has changed.
+    /// What a seat and its role hold has changed.
     pub(crate) fn holdings_changed(
         &mut self,
-        framework: Option<FrameworkSlot>,
+        seat: Option<SeatSlot>,
         role: RoleSlot,
         roles: &Roles,
     ) {
         for order in &mut self.0 {
-            if let Some(framework) = framework {
-                order.stale_frameworks.mark(framework.0);
+            if let Some(seat) = seat {
+                order.stale_seats.mark(seat.0);
             }
             roles.upwards(role).for_each(|(slot, _)| order.stale_roles.mark(slot.0));
         }
@@ -313,22 +314,20 @@ impl Orders {
 impl State {
     /// Who may have resources of this kind, the most entitled first, by sorting them all.
     #[must_use]
-    pub(crate) fn sorted(&self, order: &Order) -> Vec<FrameworkSlot> {
-        let members = self.frameworks.slots().filter(|slot| {
-            self.frameworks.at(*slot).is_some_and(|framework| {
-                let opportunistic = self.roles.is_opportunistic(framework.role);
-                framework.is_hungry() && framework.takes(order.revocable, opportunistic)
-            })
+    pub(crate) fn sorted(&self, order: &Order) -> Vec<SeatSlot> {
+        let members = self.seats.slots().filter(|slot| {
+            let seat = self.seats.at(*slot);
+            seat.is_some_and(|seat| seat.is_hungry() && self.takes(seat, order.revocable))
         });
-        let place = |slot: FrameworkSlot| {
-            let framework = self.frameworks.at(slot)?;
-            let (roles, role) = (&self.roles, self.roles.get(framework.role));
-            let mut place = vec![((false, order.scale.share(framework.held, WEIGHT_ONE)), slot.0)];
+        let place = |slot: SeatSlot| {
+            let seat = self.seats.at(slot)?;
+            let (roles, role) = (&self.roles, self.roles.get(seat.role));
+            let mut place = vec![((false, order.scale.share(seat.held, WEIGHT_ONE)), slot.0)];
             if role.has_children {
                 let own = order.scale.share(role.own, WEIGHT_ONE);
-                place.push(((true, own), framework.role.0));
+                place.push(((true, own), seat.role.0));
             }
-            for (at, role) in roles.upwards(framework.role) {
+            for (at, role) in roles.upwards(seat.role) {
                 if !order.revocable && roles.is_full(at) {
                     return None;
                 }
@@ -344,38 +343,48 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether a seat's framework is there and may get resources of this kind.
+    pub(crate) fn takes(&self, seat: &Seat, revocable: bool) -> bool {
+        let framework = self.frameworks.at(seat.framework_slot);
+        framework.is_some_and(|framework| {
+            framework.connected
+                && framework.takes(revocable, self.roles.is_opportunistic(seat.role))
+        })
+    }
+}
+
 impl Machine {
-    /// The frameworks that an offer of this kind could be of use to, the most entitled first.
+    /// The frameworks that an offer of this kind could be of use to, the most entitled first; each
+    /// as often as it has roles for which that is so.
     #[must_use]
     pub fn hungry_in_order(&mut self, revocable: bool) -> Vec<FrameworkId> {
         let order = self.orders.of_mut(revocable);
         order.refresh(&self.state);
         let mut all = Vec::new();
         order.walk(|slot| {
-            all.extend(self.state.frameworks.at(slot).map(|framework| framework.id));
+            all.extend(self.state.seats.at(slot).map(|seat| seat.framework));
             ControlFlow::Continue(())
         });
         all
     }
 
-    /// Brings a framework's place among the hungry up to date, and what is to be looked at for it:
-    /// called whenever it may want or have something that it did not before.
+    /// Brings all places of a framework among the hungry up to date.
     pub(crate) fn refresh_hunger(&mut self, id: FrameworkId) {
-        if let Some(slot) = self.state.frameworks.slot(id) {
-            self.refresh_hunger_at(slot);
-        }
+        self.seats_of(id).into_iter().for_each(|slot| self.refresh_hunger_at(slot));
     }
 
-    pub(crate) fn refresh_hunger_at(&mut self, slot: FrameworkSlot) {
-        self.state.frameworks.refresh(slot);
-        let framework = self.state.frameworks.at(slot);
-        let hungry = framework.filter(|framework| framework.is_hungry());
+    /// Brings a seat's place among the hungry up to date, and what is to be looked at for it: called
+    /// whenever it may want or have something that it did not before.
+    pub(crate) fn refresh_hunger_at(&mut self, slot: SeatSlot) {
+        self.state.seats.refresh(slot);
+        let seat = self.state.seats.at(slot);
+        let hungry = seat.filter(|seat| seat.is_hungry());
         for revocable in [false, true] {
-            let may =
-                hungry.filter(|of| of.takes(revocable, self.state.roles.is_opportunistic(of.role)));
+            let may = hungry.filter(|seat| self.state.takes(seat, revocable));
             let (open, wanting) = (
-                may.is_some_and(|of| of.wanted.is_none()),
-                may.is_some_and(|of| of.wanted.is_some()),
+                may.is_some_and(|seat| seat.wanted.is_none()),
+                may.is_some_and(|seat| seat.wanted.is_some()),
             );
             let order = self.orders.of_mut(revocable);
             if open && !order.open.contains(slot.at()) {
@@ -386,21 +395,21 @@ impl Machine {
             }
             order.open.set(slot.at(), open);
             order.wanting.set(slot.at(), wanting);
-            order.stale_frameworks.mark(slot.0);
-            if let Some(framework) = framework {
-                order.stale_roles.mark(framework.role.0);
+            order.stale_seats.mark(slot.0);
+            if let Some(seat) = seat {
+                order.stale_roles.mark(seat.role.0);
             }
         }
     }
 
-    /// A framework is gone: it has no place any more.
-    pub(crate) fn forget_hunger(&mut self, slot: FrameworkSlot) {
+    /// A seat is given up: it has no place any more.
+    pub(crate) fn forget_hunger(&mut self, slot: SeatSlot) {
         self.unplaced.remove(slot.at());
         for revocable in [false, true] {
             let order = self.orders.of_mut(revocable);
             order.open.remove(slot.at());
             order.wanting.remove(slot.at());
-            order.stale_frameworks.mark(slot.0);
+            order.stale_seats.mark(slot.0);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! What frameworks turned down, and for how long: kept with the agent, by framework.
+//! What seats turned down, and for how long: kept with the agent, by seat.
 //!
 //! A filter hides offers of one agent, one kind, that hold no more than what was declined (Mesos
 //! semantics: an offer that has grown passes). An agent that becomes free asks of a thousand
-//! frameworks at once whether they declined it, so the filters of an agent lie together: one bit a
-//! framework says who has one, 16 bytes a filter say which and until when, and what was declined,
+//! seats at once whether they declined it, so the filters of an agent lie together: one bit a
+//! seat says who has one, 16 bytes a filter say which and until when, and what was declined,
 //! mostly the same for all, is kept once.
 
-use crate::{frameworks::FrameworkSlot, resources::Amounts, slots::SlotSet, time::Time};
+use crate::{resources::Amounts, seat::SeatSlot, slots::SlotSet, time::Time};
 use std::time::Duration;
 
 /// Longer declines count as this long (Mesos: 365 days).
@@ -17,7 +17,7 @@ pub const MAX_DECLINED_AMOUNTS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Filter {
-    framework: u32,
+    seat: u32,
     /// Index into the declined amounts.
     declined: u32,
     until: Time,
@@ -30,11 +30,11 @@ struct Declined {
     filters: u32,
 }
 
-/// The filters on one agent's offers of one kind: at most one of each framework.
+/// The filters on one agent's offers of one kind: at most one of each seat.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
     of: SlotSet,
-    /// Ascending by framework.
+    /// Ascending by seat.
     filters: Vec<Filter>,
     declined: Vec<Declined>,
     /// When the machine looks for filters that are over; no later than the first is.
@@ -45,14 +45,14 @@ impl Filters {
     pub(crate) const NONE: Self =
         Self { of: SlotSet::NONE, filters: Vec::new(), declined: Vec::new(), wake: None };
 
-    /// Hides offers of up to `declined` from a framework until `until`, in place of what it had;
+    /// Hides offers of up to `declined` from a seat until `until`, in place of what it had;
     /// says whether it had nothing.
-    pub(crate) fn add(&mut self, framework: FrameworkSlot, declined: Amounts, until: Time) -> bool {
-        let is_new = !self.remove(framework);
+    pub(crate) fn add(&mut self, seat: SeatSlot, declined: Amounts, until: Time) -> bool {
+        let is_new = !self.remove(seat);
         let declined = self.keep(declined);
-        let at = self.filters.partition_point(|filter| filter.framework < framework.0);
-        self.filters.insert(at, Filter { framework: framework.0, declined, until });
-        self.of.insert(framework.at());
+        let at = self.filters.partition_point(|filter| filter.seat < seat.0);
+        self.filters.insert(at, Filter { seat: seat.0, declined, until });
+        self.of.insert(seat.at());
         is_new
     }
 
@@ -83,28 +83,24 @@ impl Filters {
         at as u32
     }
 
-    fn find(&self, framework: FrameworkSlot) -> Option<usize> {
-        if !self.of.contains(framework.at()) {
+    fn find(&self, seat: SeatSlot) -> Option<usize> {
+        if !self.of.contains(seat.at()) {
             return None;
         }
-        self.filters.binary_search_by_key(&framework.0, |filter| filter.framework).ok()
+        self.filters.binary_search_by_key(&seat.0, |filter| filter.seat).ok()
     }
 
-    /// Ends a framework's filter; says whether it had one.
-    pub(crate) fn remove(&mut self, framework: FrameworkSlot) -> bool {
-        let Some(at) = self.find(framework) else { return false };
+    /// Ends a seat's filter; says whether it had one.
+    pub(crate) fn remove(&mut self, seat: SeatSlot) -> bool {
+        let Some(at) = self.find(seat) else { return false };
         let filter = self.filters.remove(at);
         self.declined[filter.declined as usize].filters -= 1;
-        self.of.remove(framework.at());
+        self.of.remove(seat.at());
         true
     }
 
     /// Ends those whose time has come, telling whose; says when to look next.
-    pub(crate) fn expire(
-        &mut self,
-        now: Time,
-        mut over: impl FnMut(FrameworkSlot),
-    ) -> Option<Time> {
+    pub(crate) fn expire(&mut self, now: Time, mut over: impl FnMut(SeatSlot)) -> Option<Time> {
         let Self { of, filters, declined, wake } = self;
         *wake = None;
         filters.retain(|filter| {
@@ -113,39 +109,39 @@ impl Filters {
                 *wake = Some(wake.map_or(filter.until, |first| first.min(filter.until)));
             } else {
                 declined[filter.declined as usize].filters -= 1;
-                of.remove(filter.framework as usize);
-                over(FrameworkSlot(filter.framework));
+                of.remove(filter.seat as usize);
+                over(SeatSlot(filter.seat));
             }
             stands
         });
         *wake
     }
 
-    /// Whether an offer of `free` is hidden from a framework.
+    /// Whether an offer of `free` is hidden from a seat.
     #[must_use]
     #[inline]
-    pub fn hides(&self, framework: FrameworkSlot, free: Amounts) -> bool {
-        self.find(framework).is_some_and(|at| {
+    pub fn hides(&self, seat: SeatSlot, free: Amounts) -> bool {
+        self.find(seat).is_some_and(|at| {
             free.fits_in(self.declined[self.filters[at].declined as usize].amounts)
         })
     }
 
-    /// Whether an offer of `free` is hidden from every framework that has a filter here.
+    /// Whether an offer of `free` is hidden from every seat that has a filter here.
     #[must_use]
     pub fn all_hide(&self, free: Amounts) -> bool {
         self.declined.iter().all(|kept| kept.filters == 0 || free.fits_in(kept.amounts))
     }
 
-    /// The frameworks that have a filter here.
+    /// The seats that have a filter here.
     #[must_use]
-    pub const fn frameworks(&self) -> &SlotSet {
+    pub const fn seats(&self) -> &SlotSet {
         &self.of
     }
 
-    /// Until when offers are hidden from a framework.
+    /// Until when offers are hidden from a seat.
     #[must_use]
-    pub fn until(&self, framework: FrameworkSlot) -> Option<Time> {
-        self.find(framework).map(|at| self.filters[at].until)
+    pub fn until(&self, seat: SeatSlot) -> Option<Time> {
+        self.find(seat).map(|at| self.filters[at].until)
     }
 
     /// How many there are.
@@ -162,8 +158,8 @@ impl Filters {
 
     /// Whether the parts agree with one another and `wake` comes no later than it must.
     pub(crate) fn is_sound(&self) -> bool {
-        let ascending = self.filters.is_sorted_by(|a, b| a.framework < b.framework);
-        let of: SlotSet = self.filters.iter().map(|filter| filter.framework as usize).collect();
+        let ascending = self.filters.is_sorted_by(|a, b| a.seat < b.seat);
+        let of: SlotSet = self.filters.iter().map(|filter| filter.seat as usize).collect();
         let counts = self.declined.iter().enumerate().all(|(at, kept)| {
             let those = self.filters.iter().filter(|filter| filter.declined as usize == at);
             those.count() == kept.filters as usize
@@ -180,8 +176,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn slot(at: u32) -> FrameworkSlot {
-        FrameworkSlot(at)
+    fn slot(at: u32) -> SeatSlot {
+        SeatSlot(at)
     }
 
     proptest! {
@@ -190,26 +186,26 @@ mod tests {
             changes in prop::collection::vec((0u32..40, 0u64..6, 0u64..9, any::<bool>()), 1..150),
         ) {
             let (mut filters, mut plain) = (Filters::default(), BTreeMap::new());
-            for (framework, cpus, until, adds) in changes {
+            for (seat, cpus, until, adds) in changes {
                 let (declined, until) = (Amounts::of(cpus, cpus), Time::from_nanos(until));
                 if adds {
-                    filters.add(slot(framework), declined, until);
-                    plain.insert(framework, (declined, until));
+                    filters.add(slot(seat), declined, until);
+                    plain.insert(seat, (declined, until));
                 } else if until.as_nanos() % 2 == 0 {
                     filters.expire(until, |_| {});
                     plain.retain(|_, (_, end)| *end > until);
                 } else {
-                    filters.remove(slot(framework));
-                    plain.remove(&framework);
+                    filters.remove(slot(seat));
+                    plain.remove(&seat);
                 }
                 filters.wake = Some(Time::ZERO);
                 prop_assert!(filters.is_sound());
-                for (framework, (declined, end)) in &plain {
-                    prop_assert_eq!(filters.until(slot(*framework)), Some(*end));
+                for (seat, (declined, end)) in &plain {
+                    prop_assert_eq!(filters.until(slot(*seat)), Some(*end));
                     for cpus in 0..7 {
                         let free = Amounts::of(cpus, 1);
                         let hidden = free.fits_in(*declined);
-                        prop_assert_eq!(filters.hides(slot(*framework), free), hidden);
+                        prop_assert_eq!(filters.hides(slot(*seat), free), hidden);
                     }
                 }
                 let free = Amounts::of(3, 3);
@@ -231,6 +227,6 @@ mod tests {
             assert!(!filters.hides(slot(at as u32), grown), "filter {at} hides what has grown");
         }
         filters.expire(Time::from_nanos(9), |_| {});
-        assert!(filters.is_empty() && filters.frameworks().is_empty());
+        assert!(filters.is_empty() && filters.seats().is_empty());
     }
 }

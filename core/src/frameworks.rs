@@ -1,20 +1,16 @@
-//! Frameworks: who they are, what they want, what they hold.
+//! Frameworks: who they are and which tasks are theirs. What they are offered and hold is counted by
+//! role: see [`crate::seat`].
 
 use crate::{
     command::FrameworkInfo,
-    ids::{FrameworkId, OfferId, TaskHandle},
-    offer::SMALLEST,
-    resources::Amounts,
+    executor::ExecutorKey,
+    ids::{FrameworkId, TaskHandle},
     roles::RoleSlot,
-    slots::SlotSet,
+    seat::SeatSlot,
     table::Table,
     time::Time,
-    wants::Wants,
 };
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use crate::wants::{MAX_WANTED, Wanted};
 
@@ -40,50 +36,33 @@ pub struct Framework {
     pub id: FrameworkId,
     /// What it said of itself.
     pub info: FrameworkInfo,
-    /// Its role.
-    pub role: RoleSlot,
     /// The newest subscription.
     pub session: u64,
     /// Whether that stands.
     pub connected: bool,
     /// When it broke.
     pub gone_since: Option<Time>,
-    /// It wants no offers.
-    pub suppressed: bool,
-    /// What it wants, by task name; `None`: it never said, so anything may be of use.
-    pub wanted: Option<Wants>,
-    /// How many filters it has, on all agents.
-    pub filters: usize,
-    /// Its outstanding offers, ascending.
-    pub offers: VecDeque<OfferId>,
-    /// Its tasks by name, those ended but unacknowledged included.
+    /// Its seats, one for each of its roles.
+    pub seats: BTreeMap<RoleSlot, SeatSlot>,
+    /// Its tasks by name, those ended but unacknowledged included. They may be of roles that it has
+    /// given up.
     pub tasks: BTreeMap<Arc<str>, TaskHandle>,
-    /// What it holds or is offered.
-    pub held: Amounts,
+    /// Its executors.
+    pub executors: BTreeMap<ExecutorKey, TaskHandle>,
 }
 
 impl Framework {
-    pub(crate) fn new(id: FrameworkId, info: FrameworkInfo, role: RoleSlot, session: u64) -> Self {
+    pub(crate) fn new(id: FrameworkId, info: FrameworkInfo, session: u64) -> Self {
         Self {
             id,
-            wanted: info.says_wants.then(Wants::default),
             info,
-            role,
             session,
             connected: true,
             gone_since: None,
-            suppressed: false,
-            filters: 0,
-            offers: VecDeque::new(),
+            seats: BTreeMap::new(),
             tasks: BTreeMap::new(),
-            held: Amounts::ZERO,
+            executors: BTreeMap::new(),
         }
-    }
-
-    /// Whether some offer could be of use to it.
-    #[must_use]
-    pub fn is_hungry(&self) -> bool {
-        self.connected && !self.suppressed && self.wanted.as_ref().is_none_or(Wants::is_waiting)
     }
 
     /// Whether it may get resources of this kind.
@@ -95,29 +74,12 @@ impl Framework {
             !self.info.only_revocable
         }
     }
-
-    /// The least offer that could be of use to it.
-    #[must_use]
-    pub fn least(&self) -> Amounts {
-        let least = self.wanted.as_ref().map_or(SMALLEST, Wants::least);
-        self.info.minimum.as_ref().map_or(least, |minimum| least.max(minimum.least()))
-    }
-
-    pub(crate) fn offer_is_gone(&mut self, id: OfferId) {
-        if let Ok(at) = self.offers.binary_search(&id) {
-            self.offers.remove(at);
-        }
-    }
 }
 
 /// All frameworks, one slot each.
 #[derive(Clone, Debug, Default)]
 pub struct Frameworks {
     table: Table<FrameworkId, Box<Framework>>,
-    /// [`Framework::least`], by slot: what the walk over all frameworks looks at first.
-    least: Vec<Amounts>,
-    /// Those with constraints.
-    picky: SlotSet,
 }
 
 impl Frameworks {
@@ -127,35 +89,11 @@ impl Frameworks {
             return None;
         }
         let slot = self.table.insert(framework.id, Box::new(framework));
-        if slot == self.least.len() {
-            self.least.push(Amounts::ZERO);
-        }
-        let slot = FrameworkSlot(slot as u32);
-        self.refresh(slot);
-        Some(slot)
+        Some(FrameworkSlot(slot as u32))
     }
 
     pub(crate) fn remove(&mut self, id: FrameworkId) -> Option<Framework> {
         self.table.remove(id).map(|(_, framework)| *framework)
-    }
-
-    /// Brings the column of least offers up to date.
-    pub(crate) fn refresh(&mut self, slot: FrameworkSlot) {
-        if let Some(framework) = self.table.at(slot.at()) {
-            self.least[slot.at()] = framework.least();
-            self.picky.set(slot.at(), framework.is_picky());
-        }
-    }
-
-    /// Those with constraints.
-    pub(crate) const fn picky(&self) -> &SlotSet {
-        &self.picky
-    }
-
-    /// The least offer that could be of use to a framework.
-    #[inline]
-    pub(crate) fn least(&self, slot: FrameworkSlot) -> Amounts {
-        self.least[slot.at()]
     }
 
     /// The slot of a framework.
@@ -195,11 +133,6 @@ impl Frameworks {
     /// All, in the order of their ids.
     pub fn values(&self) -> impl Iterator<Item = &Framework> {
         self.table.values().map(|framework| &**framework)
-    }
-
-    /// All slots that are taken, in the order of their frameworks' ids.
-    pub fn slots(&self) -> impl Iterator<Item = FrameworkSlot> + '_ {
-        self.table.slots().map(|slot| FrameworkSlot(slot as u32))
     }
 
     /// How many there are.

@@ -1,8 +1,7 @@
-//! Who holds what: the one place where the ledgers of agent, framework and role change, together.
+//! Who holds what: the one place where the ledgers of agent, seat and role change, together.
 
 use crate::{
-    frameworks::FrameworkSlot, machine::Machine, reservation::Parts, resources::Resources,
-    roles::RoleSlot,
+    machine::Machine, reservation::Parts, resources::Resources, roles::RoleSlot, seat::SeatSlot,
 };
 
 /// As what resources are held.
@@ -14,10 +13,10 @@ pub enum As {
     Task,
 }
 
-/// Resources of one agent, counted for one framework, if that is still known, and role.
+/// Resources of one agent, counted for a role and a framework in it, if that still has the role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holding<'a> {
-    pub(crate) framework: Option<FrameworkSlot>,
+    pub(crate) seat: Option<SeatSlot>,
     pub(crate) role: RoleSlot,
     pub(crate) agent: usize,
     pub(crate) resources: &'a Resources,
@@ -29,7 +28,7 @@ pub(crate) struct Holding<'a> {
 impl Machine {
     /// Enters a holding in all three ledgers.
     pub(crate) fn hold(&mut self, holding: Holding<'_>, held_as: As) {
-        let Holding { framework, role, agent, resources, reserved, revocable } = holding;
+        let Holding { seat, role, agent, resources, reserved, revocable } = holding;
         let amounts = resources.amounts;
         if reserved.is_empty() && held_as == As::Offer {
             self.state.agents.offer(agent, resources, revocable);
@@ -44,16 +43,16 @@ impl Machine {
                 }
             });
         }
-        if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
-            framework.held = framework.held.plus(amounts);
+        if let Some(seat) = seat.and_then(|at| self.state.seats.at_mut(at)) {
+            seat.held = seat.held.plus(amounts);
         }
         self.state.roles.hold(role, amounts, revocable);
-        self.orders.holdings_changed(framework, role, &self.state.roles);
+        self.orders.holdings_changed(seat, role, &self.state.roles);
     }
 
     /// Takes a holding out of all three ledgers.
     pub(crate) fn release(&mut self, holding: Holding<'_>, held_as: As) {
-        let Holding { framework, role, agent, resources, reserved, revocable } = holding;
+        let Holding { seat, role, agent, resources, reserved, revocable } = holding;
         let amounts = resources.amounts;
         if reserved.is_empty() && held_as == As::Offer {
             self.state.agents.withdraw(agent, resources, revocable);
@@ -68,8 +67,8 @@ impl Machine {
                 }
             });
         }
-        if let Some(framework) = framework.and_then(|at| self.state.frameworks.at_mut(at)) {
-            framework.held = framework.held.minus(amounts);
+        if let Some(seat) = seat.and_then(|at| self.state.seats.at_mut(at)) {
+            seat.held = seat.held.minus(amounts);
         }
         let let_go = self.state.roles.release(role, amounts, revocable);
         if let_go.limit {
@@ -80,6 +79,6 @@ impl Machine {
             self.state.agents.to_look_at.add_all(&self.kept_back);
             self.kept_back.clear();
         }
-        self.orders.holdings_changed(framework, role, &self.state.roles);
+        self.orders.holdings_changed(seat, role, &self.state.roles);
     }
 }

@@ -1,17 +1,20 @@
 //! What must hold after every command; checked in debug builds, tests and simulation.
 
 use crate::{
-    frameworks::FrameworkSlot,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::Machine,
     quota::Quota,
     reservation::Parts,
     resources::{Amounts, Resources},
     roles::RoleSlot,
+    seat::SeatSlot,
     time::Time,
     wants::Wants,
 };
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 use thiserror::Error;
 
 /// What is broken.
@@ -26,9 +29,12 @@ pub enum Violation {
     /// An agent's ledger is not the sum of its tasks and offers.
     #[error("agent {0}: the {1} ledger is not the sum of its parts")]
     AgentLedger(AgentId, &'static str),
-    /// A framework's ledger is not the sum of its tasks and offers.
-    #[error("framework {0}: the ledger is not the sum of its parts")]
-    FrameworkLedger(FrameworkId),
+    /// A framework's ledger in a role is not the sum of its tasks and offers there.
+    #[error("framework {0}: the ledger in role {1} is not the sum of its parts")]
+    SeatLedger(FrameworkId, String),
+    /// A framework does not sit where the tables say.
+    #[error("framework {0}: its roles are not those it named, or a table has them otherwise")]
+    Seats(FrameworkId),
     /// A role's ledger is not the sum of its parts.
     #[error("role {0}: the ledger is not the sum of its parts")]
     RoleLedger(String),
@@ -58,7 +64,7 @@ struct Sums {
     kept_held: BTreeMap<AgentId, Parts>,
     kept_offered: BTreeMap<AgentId, Parts>,
     used: BTreeMap<AgentId, Amounts>,
-    frameworks: BTreeMap<FrameworkId, Amounts>,
+    seats: BTreeMap<SeatSlot, Amounts>,
     roles: BTreeMap<RoleSlot, RoleSums>,
 }
 
@@ -80,7 +86,8 @@ impl Machine {
         self.check_tasks(&mut sums)?;
         self.check_offers(now, &mut sums)?;
         self.check_agents(&sums)?;
-        self.check_frameworks(&sums)?;
+        self.check_frameworks()?;
+        self.check_seats(&sums)?;
         self.check_roles(&sums)?;
         self.check_filters(now)?;
         self.check_orders()?;
@@ -94,7 +101,7 @@ impl Machine {
                 return Err(Violation::Task(*handle, "its agent does not know it"));
             }
             if let Some(framework) = self.state.frameworks.get(&task.framework)
-                && framework.tasks.get(&task.name) != Some(handle)
+                && framework.knows_as(task) != Some(*handle)
             {
                 return Err(Violation::Task(*handle, "its framework does not know it"));
             }
@@ -110,8 +117,8 @@ impl Machine {
                 *held = held.plus(&task.request);
                 add_parts(&mut sums.kept_held, task.agent, &task.reserved);
             }
-            if self.state.frameworks.contains_key(&task.framework) {
-                add(&mut sums.frameworks, task.framework, amounts);
+            if let Some(seat) = self.seat_in(task.framework, task.role) {
+                add(&mut sums.seats, seat, amounts);
             }
             self.add_to_roles(sums, task.role, amounts, task.revocable);
         }
@@ -136,10 +143,14 @@ impl Machine {
             let Some(agent) = self.state.agents.get(offer.agent) else {
                 return fault("its agent is gone");
             };
-            if !framework.offers.contains(&offer.id) || !agent.offers.contains(&offer.id) {
+            let Some(seat) = self.state.seats.at(offer.seat) else {
+                return fault("its framework has given up the role");
+            };
+            let is_its = seat.framework == offer.framework && seat.offers.contains(&offer.id);
+            if !is_its || !agent.offers.contains(&offer.id) {
                 return fault("its framework or agent does not know it");
             }
-            if !framework.connected || framework.suppressed || !agent.takes_work() {
+            if !framework.connected || seat.suppressed || !agent.takes_work() {
                 return fault("its framework wants none, or its agent gives none");
             }
             if offer.expires <= now {
@@ -156,18 +167,19 @@ impl Machine {
                 *offered = sum;
                 add_parts(&mut sums.kept_offered, offer.agent, &offer.reserved);
             }
-            if offer.reserved.iter().any(|(tag, _)| !tag.is_for(&framework.info.role)) {
+            let role = &self.state.roles.get(seat.role).name;
+            if offer.reserved.iter().any(|(tag, _)| !tag.is_for(role)) {
                 return fault("it has what is reserved for another role");
             }
             if !offer.reserved.sum().fits_in(&offer.resources) {
                 return fault("it has more reserved than there is in it");
             }
-            let barrier = framework.barrier(agent, self.settings.domain.as_ref());
-            if barrier.is_some() || !framework.is_enough(amounts) {
+            let barrier = seat.barrier(agent, self.settings.domain.as_ref());
+            if barrier.is_some() || !seat.is_enough(amounts) {
                 return fault("its framework is not to be offered that agent, or so little");
             }
-            add(&mut sums.frameworks, offer.framework, amounts);
-            self.add_to_roles(sums, framework.role, amounts, offer.revocable);
+            add(&mut sums.seats, offer.seat, amounts);
+            self.add_to_roles(sums, seat.role, amounts, offer.revocable);
         }
         Ok(())
     }
@@ -219,12 +231,37 @@ impl Machine {
         Ok(())
     }
 
-    fn check_frameworks(&self, sums: &Sums) -> Result<(), Violation> {
+    /// Each framework has one seat in each of its roles, and the roles know it.
+    fn check_frameworks(&self) -> Result<(), Violation> {
+        let (mut seats, roles) = (0, &self.state.roles);
         for framework in self.state.frameworks.values() {
-            if framework.held != of(&sums.frameworks, &framework.id) {
-                return Err(Violation::FrameworkLedger(framework.id));
+            let named = framework.info.roles.iter().filter_map(|name| roles.find(name));
+            let named: BTreeSet<_> = named.collect();
+            let sits = |role: &RoleSlot| {
+                let seat = framework.seats.get(role).and_then(|slot| self.state.seats.at(*slot));
+                seat.is_some_and(|seat| (seat.framework, seat.role) == (framework.id, *role))
+                    && roles.get(*role).frameworks.contains(&framework.id)
+            };
+            if named.len() != framework.seats.len() || !named.iter().all(sits) {
+                return Err(Violation::Seats(framework.id));
             }
-            if !framework.wanted.as_ref().is_none_or(Wants::is_sound) {
+            seats += named.len();
+        }
+        let in_roles = roles.iter().map(|(_, role)| role.frameworks.len()).sum();
+        if (seats, seats) != (self.state.seats.len(), in_roles) {
+            return Err(Violation::Derived("the number of seats"));
+        }
+        Ok(())
+    }
+
+    fn check_seats(&self, sums: &Sums) -> Result<(), Violation> {
+        for slot in self.state.seats.slots() {
+            let Some(seat) = self.state.seats.at(slot) else { continue };
+            if seat.held != of(&sums.seats, &slot) {
+                let role = self.state.roles.get(seat.role).name.to_string();
+                return Err(Violation::SeatLedger(seat.framework, role));
+            }
+            if !seat.wanted.as_ref().is_none_or(Wants::is_sound) {
                 return Err(Violation::Derived("what waits"));
             }
         }
@@ -255,9 +292,9 @@ impl Machine {
         for agent in self.state.agents.iter() {
             for revocable in [false, true] {
                 let filters = agent.filters(revocable);
-                for framework in filters.frameworks().iter() {
-                    *counts.entry(framework).or_default() += 1;
-                    let until = filters.until(FrameworkSlot(framework as u32));
+                for seat in filters.seats().iter() {
+                    *counts.entry(seat).or_default() += 1;
+                    let until = filters.until(SeatSlot(seat as u32));
                     if until.is_none_or(|until| until <= now) {
                         return Err(Violation::Filters(agent.id));
                     }
@@ -267,12 +304,12 @@ impl Machine {
                 }
             }
         }
-        let kept = self.state.frameworks.slots().filter_map(|slot| {
-            let framework = self.state.frameworks.at(slot)?;
-            (framework.filters > 0).then_some((slot.at(), framework.filters))
+        let kept = self.state.seats.slots().filter_map(|slot| {
+            let seat = self.state.seats.at(slot)?;
+            (seat.filters > 0).then_some((slot.at(), seat.filters))
         });
         if counts != kept.collect() {
-            return Err(Violation::Derived("the number of a framework's filters"));
+            return Err(Violation::Derived("the number of a seat's filters"));
         }
         Ok(())
     }
@@ -288,11 +325,11 @@ impl Machine {
                 ControlFlow::Continue(())
             });
             if kept != self.state.sorted(&order) {
-                return Err(Violation::Derived("the order of frameworks"));
+                return Err(Violation::Derived("the order of seats"));
             }
             let places = kept.iter().map(|slot| order.place(*slot, &self.state.roles));
             if !places.clone().all(|place| place.is_some()) || !places.is_sorted() {
-                return Err(Violation::Derived("a framework's place in the order"));
+                return Err(Violation::Derived("a seat's place in the order"));
             }
         }
         Ok(())
@@ -303,8 +340,8 @@ impl Machine {
         if !self.unplaced.is_empty() || !self.state.agents.to_look_at.is_empty() {
             return Ok(());
         }
-        let missed = self.missed_offer().and_then(|(agent, framework)| {
-            Some((self.state.agents.at(agent)?.id, self.state.frameworks.at(framework)?.id))
+        let missed = self.missed_offer().and_then(|(agent, seat)| {
+            Some((self.state.agents.at(agent)?.id, self.state.seats.at(seat)?.framework))
         });
         missed.map_or(Ok(()), |(agent, framework)| Err(Violation::Missed(agent, framework)))
     }

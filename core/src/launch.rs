@@ -3,13 +3,15 @@
 use crate::{
     command::{Caller, Launch, TaskUsage},
     effect::{Effect, LaunchOrder},
+    executor::Kind,
     frameworks::MAX_TASKS,
     holdings::{As, Holding},
-    ids::{OfferId, TaskHandle},
+    ids::{FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     offer::Offer,
-    operate::Deeds,
+    operate::{Deeds, Lot},
     reservation::Parts,
+    seat::SeatSlot,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -30,7 +32,7 @@ impl Machine {
         let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
         let there = own.iter().filter_map(|id| self.state.offers.get(*id));
         let there: Vec<_> = if fault.is_none() { there.collect() } else { Vec::new() };
-        let (all, mut rest) = self.operated(caller, &there, &deeds.operations)?;
+        let (all, mut rest) = self.operated(&there, &deeds.operations)?;
         let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
         if let Some(fault) = fault {
             for (launch, _) in &deeds.launches {
@@ -45,28 +47,27 @@ impl Machine {
             self.rearrange(first.agent, &all, effects);
         }
         for (launch, reserved) in deeds.launches {
-            let fault = self.launch_fault(caller, &launch);
-            let portion = match fault {
-                Some(fault) => Err(fault),
-                None => rest.take(&launch.request, reserved.as_ref()),
-            };
-            match portion {
+            match self.draw(now, first, &launch, reserved.as_ref(), &mut rest, effects) {
                 Err(fault) => {
                     let (state, reason) = (TaskState::Error, Reason::InvalidTask);
                     let status = TaskStatus::of(&launch.name, Some(first.agent), state, reason);
                     effects.push(Effect::Update(caller.framework, status.saying(fault)));
                 }
-                Ok(reserved) => self.launch(now, first, launch, reserved, effects),
+                Ok((reserved, kind)) => self.launch(now, first, launch, reserved, kind, effects),
             }
         }
-        let says_what = self.caller(caller)?.wanted.is_some();
-        if !says_what {
+        if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
-        let agent = first.agent;
-        self.refresh_hunger(caller.framework);
+        let (agent, seat) = (first.agent, first.seat);
+        self.refresh_hunger_at(seat);
         self.lending_changed(now, agent, effects);
         Ok(Reply::Done)
+    }
+
+    /// Whether what an offer leaves is of no further use to its framework, as that said what it wants.
+    pub(crate) fn says_wants(&self, seat: SeatSlot) -> bool {
+        self.state.seats.at(seat).is_some_and(|seat| seat.wanted.is_some())
     }
 
     pub(crate) fn is_own(&self, caller: Caller, id: OfferId) -> bool {
@@ -87,9 +88,10 @@ impl Machine {
             if ids[..at].contains(id) {
                 return Some(format!("offer {id} was named twice"));
             }
-            if (offer.agent, offer.revocable) != (first.agent, first.revocable) {
+            let of = |offer: &Offer| (offer.agent, offer.seat, offer.revocable);
+            if of(offer) != of(first) {
                 return Some(format!(
-                    "offers {} and {id} are of different agents or kinds",
+                    "offers {} and {id} are of different agents, roles or kinds",
                     first.id
                 ));
             }
@@ -97,8 +99,36 @@ impl Machine {
         None
     }
 
-    fn launch_fault(&self, caller: Caller, launch: &Launch) -> Option<String> {
-        let framework = self.state.frameworks.get(&caller.framework)?;
+    /// Takes what a launch holds out of `rest`, and what its executor holds if that is new there; or
+    /// says why it can't be launched.
+    fn draw(
+        &mut self,
+        now: Time,
+        offer: &Offer,
+        launch: &Launch,
+        reserved: Option<&Parts>,
+        rest: &mut Lot,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(Parts, Kind), String> {
+        if let Some(fault) = self.launch_fault(offer.framework, launch) {
+            return Err(fault);
+        }
+        let kind = match &launch.executor {
+            None => Kind::Alone,
+            Some(executor) => {
+                let request = &launch.request;
+                let handle = self.executor_for(now, offer, executor, rest, request, effects)?;
+                Kind::In(handle)
+            }
+        };
+        Ok((rest.take(&launch.request, reserved)?, kind))
+    }
+
+    fn launch_fault(&self, framework: FrameworkId, launch: &Launch) -> Option<String> {
+        if launch.fault.is_some() {
+            return launch.fault.clone();
+        }
+        let framework = self.state.frameworks.get(&framework)?;
         if framework.tasks.contains_key(&*launch.name) {
             return Some("the framework already has an active task of this id".to_owned());
         }
@@ -118,22 +148,23 @@ impl Machine {
         offer: &Offer,
         launch: Launch,
         reserved: Parts,
+        kind: Kind,
         effects: &mut Vec<Effect>,
     ) {
         let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
-        let Offer { framework, framework_slot, agent, agent_slot, revocable, .. } = *offer;
-        let Some(owner) = self.state.frameworks.at_mut(framework_slot) else { return };
+        let Offer { framework, seat: slot, agent, agent_slot, revocable, .. } = *offer;
+        let Some(seat) = self.state.seats.at_mut(slot) else { return };
+        let Some(owner) = self.state.frameworks.at_mut(seat.framework_slot) else { return };
         let name: Arc<str> = launch.name.into();
         owner.tasks.insert(Arc::clone(&name), handle);
-        let (role, user, role_name) =
-            (owner.role, owner.info.user.clone(), owner.info.role.clone());
-        let want = owner.wanted.as_mut().and_then(|wanted| wanted.remove(&name));
+        let (role, user) = (seat.role, owner.info.user.clone());
+        let want = seat.wanted.as_mut().and_then(|wanted| wanted.remove(&name));
         if let Some(want) = want {
             self.state.ledger.placed(steps.saturating_sub(want.since_step));
         }
         let holding = Holding {
-            framework: Some(framework_slot),
+            seat: Some(slot),
             role,
             agent: agent_slot,
             resources: &launch.request,
@@ -153,6 +184,7 @@ impl Machine {
             request: launch.request,
             reserved: reserved.clone(),
             revocable,
+            kind,
             state: TaskState::Staging,
             since: now,
             usage: TaskUsage::default(),
@@ -160,8 +192,10 @@ impl Machine {
         };
         self.state.tasks.by_handle.insert(handle, task);
         let payload = launch.payload;
-        let role = role_name;
-        let order = LaunchOrder { handle, framework, user, role, revocable, reserved, payload };
+        let role = self.state.roles.get(role).name.to_string();
+        let said = Vec::new();
+        let order =
+            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload, said };
         effects.push(Effect::Launch(agent, Box::new(order)));
     }
 

@@ -17,6 +17,7 @@ use crate::{
     reservation::{Fault, Parts},
     resources::Amounts,
     roles::Roles,
+    seat::Seats,
     slots::SlotSet,
     tasks::Tasks,
     time::Time,
@@ -114,6 +115,8 @@ pub struct State {
     pub agents: Agents,
     /// Frameworks.
     pub frameworks: Frameworks,
+    /// The same in each of their roles.
+    pub seats: Seats,
     /// Roles.
     pub roles: Roles,
     /// Tasks.
@@ -137,7 +140,7 @@ pub struct Machine {
     pub(crate) deadlines: Deadlines,
     /// Whose turn it is, for promised and for lent resources.
     pub(crate) orders: Orders,
-    /// Frameworks with wants that no agent was looked for yet.
+    /// Seats with wants that no agent was looked for yet.
     pub(crate) unplaced: SlotSet,
     /// Agents of which guarantees kept something back, and the least that was to spare then.
     pub(crate) kept_back: SlotSet,
@@ -155,6 +158,7 @@ impl Machine {
         let state = State {
             agents: Agents::default(),
             frameworks: Frameworks::default(),
+            seats: Seats::default(),
             roles: Roles::default(),
             tasks: Tasks::default(),
             offers: Offers::default(),
@@ -252,7 +256,12 @@ impl Machine {
             Command::AgentLending(id, on, why) => self.agent_lending(now, id, on, why, effects),
             Command::AgentGone(id) => self.agent_gone(now, id, effects),
             Command::Status(agent, task, status) => self.status(now, agent, task, *status, effects),
-            Command::Subscribe(id, info, session) => self.subscribe(id, info, session, effects),
+            Command::Subscribe(id, info, suppressed, session) => {
+                self.subscribe(id, info, &suppressed, session, effects)
+            }
+            Command::UpdateFramework(caller, info, suppressed) => {
+                self.update_framework(caller, info, &suppressed, effects)
+            }
             Command::FrameworkGone(caller) => self.framework_gone(now, caller, effects),
             Command::Teardown(id) => self.teardown(id, effects),
             Command::Want(caller, wants) => self.want(now, caller, wants),
@@ -268,13 +277,22 @@ impl Machine {
             Command::Decline(caller, offers, refusal) => {
                 self.decline(now, caller, &offers, refusal)
             }
-            Command::Revive(caller) => self.revive(caller),
-            Command::Suppress(caller) => self.suppress(caller, effects),
+            Command::Revive(caller, roles) => self.revive(caller, &roles),
+            Command::Suppress(caller, roles) => self.suppress(caller, &roles, effects),
             Command::Kill(caller, name, grace) => self.kill(caller, &name, grace, effects),
             Command::Acknowledge(caller, name, uuid) => {
                 self.acknowledge(caller, &name, uuid, effects)
             }
             Command::Reconcile(caller, names) => self.reconcile(caller, names, effects),
+            Command::ToExecutor(caller, agent, id, data) => {
+                self.tell_executor(caller, agent, &id, &data, effects)
+            }
+            Command::FromExecutor(agent, executor, data) => {
+                self.executor_says(agent, executor, data, effects)
+            }
+            Command::EndExecutor(caller, agent, id) => {
+                self.end_executor(caller, agent, &id, effects)
+            }
             Command::OperatorKill(task, grace) => self.operator_kill(task, grace, effects),
             Command::SetRole(name, weight, opportunistic) => {
                 self.set_role(&name, weight, opportunistic, effects)

@@ -5,11 +5,12 @@ use crate::{
     command::{AgentHello, AgentReport, HeldTask, TaskUsage},
     deadline::Deadline,
     effect::{Effect, Record},
-    frameworks::FrameworkSlot,
     holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     resources::Amounts,
+    roles::{RoleSlot, is_role_name},
+    seat::SeatSlot,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -123,7 +124,7 @@ impl Machine {
             return;
         }
         let framework = self.state.frameworks.get(&held.framework);
-        let free_name = framework.is_some_and(|f| !f.tasks.contains_key(&*held.name));
+        let free_name = framework.is_some_and(|f| !f.knows(id, held));
         match framework {
             Some(_) if agent_was_known && free_name => self.adopt(now, id, held),
             _ if held.state.is_terminal() => {}
@@ -134,11 +135,14 @@ impl Machine {
 
     fn adopt(&mut self, now: Time, agent: AgentId, held: &HeldTask) {
         let HeldTask { handle, framework, revocable, .. } = *held;
-        let slot = self.state.frameworks.slot(framework);
-        let Some(owner) = slot.and_then(|slot| self.state.frameworks.at_mut(slot)) else { return };
+        let Some(role) = self.role_of_held(held) else { return };
+        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return };
         let name: Arc<str> = held.name.as_str().into();
-        owner.tasks.insert(Arc::clone(&name), handle);
-        let role = owner.role;
+        if held.kind.is_executor() {
+            owner.executors.insert((agent, revocable, Arc::clone(&name)), handle);
+        } else {
+            owner.tasks.insert(Arc::clone(&name), handle);
+        }
         let reserved = self.reserved_of(agent, held);
         let task = Task {
             handle,
@@ -149,6 +153,7 @@ impl Machine {
             request: held.request.clone(),
             reserved,
             revocable,
+            kind: held.kind,
             state: held.state,
             since: now,
             usage: TaskUsage::default(),
@@ -159,6 +164,16 @@ impl Machine {
         }
         self.state.tasks.by_handle.insert(handle, task);
         self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
+    }
+
+    /// The role that a task counts for which its agent already has: the one it was launched in, be it
+    /// none of its framework's any more; one that is no name, of an older agent, is the first.
+    fn role_of_held(&mut self, held: &HeldTask) -> Option<RoleSlot> {
+        let named = is_role_name(&held.role).then(|| self.state.roles.entry(&held.role)).flatten();
+        named.or_else(|| {
+            let first = self.state.frameworks.get(&held.framework)?.info.roles.first()?;
+            self.state.roles.find(first)
+        })
     }
 
     /// Ends the tasks that should be on the agent and are not.
@@ -188,10 +203,10 @@ impl Machine {
     }
 
     fn holding_of<'a>(&self, task: &'a Task) -> Option<Holding<'a>> {
-        let (framework, agent) =
-            (self.state.frameworks.slot(task.framework), self.state.agents.slot(task.agent)?);
+        let (seat, agent) =
+            (self.seat_in(task.framework, task.role), self.state.agents.slot(task.agent)?);
         let Task { role, revocable, ref request, ref reserved, .. } = *task;
-        Some(Holding { framework, role, agent, resources: request, reserved, revocable })
+        Some(Holding { seat, role, agent, resources: request, reserved, revocable })
     }
 
     pub(crate) fn agent_report(
@@ -309,10 +324,9 @@ impl Machine {
         self.abandon(&agent.kept, id, effects);
         for revocable in [false, true] {
             let filters = agent.filters(revocable);
-            for framework in filters.frameworks().iter() {
-                let slot = FrameworkSlot(framework as u32);
-                if let Some(framework) = self.state.frameworks.at_mut(slot) {
-                    framework.filters -= 1;
+            for seat in filters.seats().iter() {
+                if let Some(seat) = self.state.seats.at_mut(SeatSlot(seat as u32)) {
+                    seat.filters -= 1;
                 }
             }
             if let Some(wake) = filters.wake() {

@@ -1,16 +1,16 @@
-//! Offers: one agent, one framework, one kind of resources, for a bounded time; how they end.
+//! Offers: one agent, one framework in one role, one kind of resources, for a bounded time; how they end.
 //! Making them is in [`crate::offering`].
 
 use crate::{
     deadline::Deadline,
     effect::Effect,
     filter::MAX_REFUSAL,
-    frameworks::FrameworkSlot,
     holdings::{As, Holding},
     ids::{AgentId, FrameworkId, OfferId},
     machine::{DEFAULT_REFUSAL, Machine},
     reservation::Parts,
     resources::{Amounts, Resources},
+    seat::SeatSlot,
     table::Table,
     time::Time,
 };
@@ -23,7 +23,8 @@ pub struct Offer {
     pub id: OfferId,
     /// To whom.
     pub framework: FrameworkId,
-    pub(crate) framework_slot: FrameworkSlot,
+    /// In which of its roles.
+    pub seat: SeatSlot,
     /// Of whom.
     pub agent: AgentId,
     pub(crate) agent_slot: usize,
@@ -92,20 +93,20 @@ impl Machine {
     /// Takes an offer out of all tables; its wants have none any more.
     pub(crate) fn withdraw(&mut self, id: OfferId) -> Option<Offer> {
         let offer = self.state.offers.remove(id)?;
-        let (slot, agent, revocable) = (offer.framework_slot, offer.agent_slot, offer.revocable);
+        let (slot, agent, revocable) = (offer.seat, offer.agent_slot, offer.revocable);
         if let Some(of) = self.state.agents.at_mut(agent) {
             of.offer_is_gone(id);
         }
-        if let Some(framework) = self.state.frameworks.at_mut(slot) {
-            framework.offer_is_gone(id);
-            let role = framework.role;
+        if let Some(seat) = self.state.seats.at_mut(slot) {
+            seat.offer_is_gone(id);
+            let role = seat.role;
             let mut waits = false;
-            if let Some(wanted) = &mut framework.wanted {
+            if let Some(wanted) = &mut seat.wanted {
                 offer.wants.iter().for_each(|name| waits |= wanted.withdraw(name, id));
             }
             let (resources, reserved) = (&offer.resources, &offer.reserved);
-            let framework = Some(slot);
-            let holding = Holding { framework, role, agent, resources, reserved, revocable };
+            let seat = Some(slot);
+            let holding = Holding { seat, role, agent, resources, reserved, revocable };
             self.release(holding, As::Offer);
             if waits {
                 self.unplaced.insert(slot.at());
@@ -135,7 +136,7 @@ impl Machine {
         }
     }
 
-    /// Hides offers of this agent and kind, up to `declined`, from the framework for `refusal`.
+    /// Hides offers of this agent and kind, up to `declined`, from the seat for `refusal`.
     pub(crate) fn refuse(
         &mut self,
         now: Time,
@@ -147,14 +148,13 @@ impl Machine {
             return;
         }
         let until = now + refusal.min(MAX_REFUSAL);
-        let Offer { framework_slot: slot, agent, agent_slot, revocable, .. } = *offer;
-        let (Some(framework), Some(filters)) = (
-            self.state.frameworks.at_mut(slot),
-            self.state.agents.filters_mut(agent_slot, revocable),
-        ) else {
+        let Offer { seat: slot, agent, agent_slot, revocable, .. } = *offer;
+        let (Some(seat), Some(filters)) =
+            (self.state.seats.at_mut(slot), self.state.agents.filters_mut(agent_slot, revocable))
+        else {
             return;
         };
-        framework.filters += usize::from(filters.add(slot, declined, until));
+        seat.filters += usize::from(filters.add(slot, declined, until));
         if let Some(later) = filters.wake_at(until) {
             let what = Deadline::Filters(agent, revocable);
             later.into_iter().for_each(|later| self.deadlines.remove(later, what));
@@ -167,12 +167,12 @@ impl Machine {
         let Some(slot) = self.state.agents.slot(agent) else { return };
         let Some(filters) = self.state.agents.filters_mut(slot, revocable) else { return };
         let mut over = Vec::new();
-        if let Some(next) = filters.expire(now, |framework| over.push(framework)) {
+        if let Some(next) = filters.expire(now, |seat| over.push(seat)) {
             self.deadlines.add(next, Deadline::Filters(agent, revocable));
         }
-        for framework in &over {
-            if let Some(framework) = self.state.frameworks.at_mut(*framework) {
-                framework.filters -= 1;
+        for seat in &over {
+            if let Some(seat) = self.state.seats.at_mut(*seat) {
+                seat.filters -= 1;
             }
         }
         if !over.is_empty() {
@@ -180,10 +180,10 @@ impl Machine {
         }
     }
 
-    /// Ends all filters of a framework.
-    pub(crate) fn clear_filters(&mut self, slot: FrameworkSlot) {
-        let Some(framework) = self.state.frameworks.at_mut(slot) else { return };
-        if std::mem::take(&mut framework.filters) > 0 {
+    /// Ends all filters of a seat.
+    pub(crate) fn clear_filters(&mut self, slot: SeatSlot) {
+        let Some(seat) = self.state.seats.at_mut(slot) else { return };
+        if std::mem::take(&mut seat.filters) > 0 {
             self.state.agents.clear_filters(slot);
         }
     }

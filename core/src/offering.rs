@@ -13,13 +13,14 @@ use crate::{
     fairness::Order,
     frameworks::FrameworkSlot,
     holdings::{As, Holding},
-    ids::{FrameworkId, OfferId},
+    ids::FrameworkId,
     machine::Machine,
     offer::{Offer, SMALLEST},
     operate::Lot,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
     roles::RoleSlot,
+    seat::SeatSlot,
     slots::SlotSet,
     time::Time,
 };
@@ -71,7 +72,7 @@ impl Outbox {
 /// What an agent's free resources of one kind shall go to.
 #[derive(Clone, Debug, Default)]
 struct Picks {
-    picked: Vec<(FrameworkSlot, Useful)>,
+    picked: Vec<(SeatSlot, Useful)>,
     /// The roles of those who were offered less than there is, or nothing.
     held_back: Vec<RoleSlot>,
     /// Guarantees kept something back.
@@ -102,34 +103,32 @@ impl Machine {
         }
     }
 
-    /// Finds places for what frameworks said they want, the most entitled framework first.
+    /// Finds places for what frameworks said they want, the most entitled first.
     fn place_wants(&mut self, now: Time) {
         if self.unplaced.is_empty() {
             return;
         }
         self.state.agents.rescale();
-        let mut frameworks: Vec<_> =
-            self.unplaced.iter().map(|at| FrameworkSlot(at as u32)).collect();
+        let mut seats: Vec<_> = self.unplaced.iter().map(|at| SeatSlot(at as u32)).collect();
         self.unplaced.clear();
-        if frameworks.len() > 1 {
+        if seats.len() > 1 {
             let orders = &mut self.orders;
             orders.of_mut(false).refresh(&self.state);
             orders.of_mut(true).refresh(&self.state);
             let place = |revocable, slot| orders.of(revocable).place(slot, &self.state.roles);
-            frameworks
-                .sort_by_cached_key(|slot| place(false, *slot).or_else(|| place(true, *slot)));
+            seats.sort_by_cached_key(|slot| place(false, *slot).or_else(|| place(true, *slot)));
         }
-        for framework in frameworks {
-            self.place_wants_of(now, framework, false);
-            self.place_wants_of(now, framework, true);
+        for seat in seats {
+            self.place_wants_of(now, seat, false);
+            self.place_wants_of(now, seat, true);
         }
     }
 
-    fn place_wants_of(&mut self, now: Time, slot: FrameworkSlot, revocable: bool) {
+    fn place_wants_of(&mut self, now: Time, slot: SeatSlot, revocable: bool) {
         let (mut after, mut too_large): (Option<Arc<str>>, Option<Amounts>) = (None, None);
         while self.orders.of(revocable).wanting().contains(slot.at()) {
-            let framework = self.state.frameworks.at(slot);
-            let Some(wants) = framework.and_then(|framework| framework.wanted.as_ref()) else {
+            let seat = self.state.seats.at(slot);
+            let Some(wants) = seat.and_then(|seat| seat.wanted.as_ref()) else {
                 return;
             };
             let next = wants.waiting_after(after.as_ref()).find(|(_, want)| {
@@ -150,12 +149,12 @@ impl Machine {
     fn place_want(
         &mut self,
         now: Time,
-        framework: FrameworkSlot,
+        seat: SeatSlot,
         revocable: bool,
         name: &str,
         request: &Resources,
     ) -> (bool, bool) {
-        if !revocable && let Some((ask, useful)) = self.kept_for_want(framework, name) {
+        if !revocable && let Some((ask, useful)) = self.kept_for_want(seat, name) {
             self.offer(now, ask, useful);
             return (true, false);
         }
@@ -163,7 +162,7 @@ impl Machine {
         loop {
             let state = &self.state;
             let best = state.agents.columns(revocable).best(request.amounts, |agent| {
-                let ask = Ask { framework, agent, revocable };
+                let ask = Ask { seat, agent, revocable };
                 if state.agents.to_look_at.contains(agent) {
                     // Its turn comes when all that are hungry have been asked.
                     return false;
@@ -176,10 +175,10 @@ impl Machine {
                 may
             });
             let Some(agent) = best else { return (false, left_out) };
-            let ask = Ask { framework, agent, revocable };
+            let ask = Ask { seat, agent, revocable };
             let (useful, by) = self.state.useful(ask, Some(name));
             if by.is_some() {
-                let role = self.state.frameworks.at(framework).map(|of| of.role);
+                let role = self.state.seats.at(seat).map(|of| of.role);
                 role.into_iter().for_each(|role| self.state.roles.note_held_back(role));
                 // Guarantees are the same everywhere: what they leave later may fit on any agent.
                 self.note_kept_back(agent);
@@ -198,13 +197,13 @@ impl Machine {
         }
     }
 
-    /// What an agent keeps for the framework's role and would do for what it wants.
-    fn kept_for_want(&self, framework: FrameworkSlot, name: &str) -> Option<(Ask, Useful)> {
+    /// What an agent keeps for the seat's role and would do for what it wants.
+    fn kept_for_want(&self, seat: SeatSlot, name: &str) -> Option<(Ask, Useful)> {
         let agents = &self.state.agents;
         // The turn of those marked comes when all that are hungry have been asked.
         let mut keeping = agents.keeping().iter().filter(|at| !agents.to_look_at.contains(*at));
         keeping.find_map(|agent| {
-            let ask = Ask { framework, agent, revocable: false };
+            let ask = Ask { seat, agent, revocable: false };
             let useful = self.state.useful_kept(ask, Some(name))?;
             useful.1.iter().any(|placed| &**placed == name).then_some((ask, useful))
         })
@@ -231,8 +230,8 @@ impl Machine {
         while self.state.agents.keeping().contains(agent) && !self.orders.of(false).is_empty() {
             self.orders.of_mut(false).refresh(&self.state);
             let (state, mut found) = (&self.state, None);
-            self.orders.of(false).walk(|framework| {
-                let ask = Ask { framework, agent, revocable: false };
+            self.orders.of(false).walk(|seat| {
+                let ask = Ask { seat, agent, revocable: false };
                 found = state.useful_kept(ask, None).map(|useful| (ask, useful));
                 if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
@@ -252,8 +251,8 @@ impl Machine {
                 self.note_kept_back(agent);
             }
             let done = picked.is_empty() || !self.one_at_a_time(revocable);
-            for (framework, useful) in picked {
-                self.offer(now, Ask { framework, agent, revocable }, useful);
+            for (seat, useful) in picked {
+                self.offer(now, Ask { seat, agent, revocable }, useful);
             }
             if done {
                 break;
@@ -294,9 +293,9 @@ impl Machine {
         }
         let filters = of.filters(revocable);
         if !filters.is_empty() && filters.all_hide(amounts) {
-            let hidden = filters.frameworks();
+            let hidden = filters.seats();
             let some = open.either_without(order.wanting(), hidden);
-            let mut few: Vec<_> = some.take(FEW + 1).map(|at| FrameworkSlot(at as u32)).collect();
+            let mut few: Vec<_> = some.take(FEW + 1).map(|at| SeatSlot(at as u32)).collect();
             if few.len() <= FEW {
                 few.sort_by_cached_key(|slot| order.place(*slot, &state.roles));
                 few.retain(|slot| order.place(*slot, &state.roles).is_some());
@@ -318,11 +317,10 @@ impl Machine {
     /// Makes one offer.
     fn offer(&mut self, now: Time, ask: Ask, (lot, wants): Useful) {
         let Lot { resources, reserved } = lot;
-        let Ask { framework: slot, agent, revocable } = ask;
-        let id = OfferId::from_number(self.ids.give());
+        let Ask { seat: slot, agent, revocable } = ask;
+        let id = self.ids.give_offer();
         let expires = now + self.settings.offer_timeout;
-        let (Some(to), Some(of)) =
-            (self.state.frameworks.at_mut(slot), self.state.agents.at_mut(agent))
+        let (Some(to), Some(of)) = (self.state.seats.at_mut(slot), self.state.agents.at_mut(agent))
         else {
             return;
         };
@@ -331,7 +329,10 @@ impl Machine {
         if let Some(wanted) = &mut to.wanted {
             wants.iter().for_each(|name| wanted.offer(name, id));
         }
-        let (framework, role, agent_id) = (to.id, to.role, of.id);
+        let (framework, framework_slot, role) = (to.framework, to.framework_slot, to.role);
+        let agent_id = of.id;
+        let says_wants = to.wanted.is_some();
+        let asked_to_be_told = self.state.frameworks.at(framework_slot).filter(|_| revocable);
         let made = OfferMade {
             offer: id,
             agent: agent_id,
@@ -339,13 +340,13 @@ impl Machine {
             role: Arc::clone(&self.state.roles.get(role).name),
             resources: resources.clone(),
             reserved: reserved.clone(),
-            revocable: revocable && (to.info.accepts_revocable || to.info.only_revocable),
+            revocable: asked_to_be_told
+                .is_some_and(|of| of.info.accepts_revocable || of.info.only_revocable),
             expires_in: self.settings.offer_timeout,
         };
-        self.outbox.add(framework, slot, made);
-        let says_wants = to.wanted.is_some();
+        self.outbox.add(framework, framework_slot, made);
         let holding = Holding {
-            framework: Some(slot),
+            seat: Some(slot),
             role,
             agent,
             resources: &resources,
@@ -356,7 +357,7 @@ impl Machine {
         self.state.offers.insert(Offer {
             id,
             framework,
-            framework_slot: slot,
+            seat: slot,
             agent: agent_id,
             agent_slot: agent,
             resources,
@@ -370,14 +371,14 @@ impl Machine {
         }
     }
 
-    /// An agent and framework that an offer could be made of and to; there is none after
+    /// An agent and seat that an offer could be made of and to; there is none after
     /// [`Machine::make_offers`].
-    pub(crate) fn missed_offer(&self) -> Option<(usize, FrameworkSlot)> {
+    pub(crate) fn missed_offer(&self) -> Option<(usize, SeatSlot)> {
         [false, true].into_iter().find_map(|revocable| {
             let hungry = self.state.sorted(self.orders.of(revocable));
             self.state.agents.taken().find_map(|agent| {
-                let could = |slot: &&FrameworkSlot| {
-                    let ask = Ask { framework: **slot, agent, revocable };
+                let could = |slot: &&SeatSlot| {
+                    let ask = Ask { seat: **slot, agent, revocable };
                     self.state.useful(ask, None).0.is_some()
                         || !revocable && self.state.useful_kept(ask, None).is_some()
                 };
@@ -399,12 +400,12 @@ struct Picking<'a> {
 }
 
 impl Picking<'_> {
-    fn look(&mut self, order: &Order, framework: FrameworkSlot) -> ControlFlow<()> {
+    fn look(&mut self, order: &Order, seat: SeatSlot) -> ControlFlow<()> {
         let state = &self.machine.state;
-        let ask = Ask { framework, agent: self.agent, revocable: self.revocable };
+        let ask = Ask { seat, agent: self.agent, revocable: self.revocable };
         let (room, by) = state.room(ask, self.amounts);
         if by.is_some()
-            && let Some(of) = state.frameworks.at(framework)
+            && let Some(of) = state.seats.at(seat)
         {
             // A guarantee can only have kept something back if this does not hold.
             self.picks.kept_back |= !self.amounts.fits_in(state.spare());
@@ -413,7 +414,7 @@ impl Picking<'_> {
             }
         }
         let Some(room) = room else {
-            let over = by == Some(HeldBackBy::Guarantees) && self.is_over(order, framework);
+            let over = by == Some(HeldBackBy::Guarantees) && self.is_over(order, seat);
             return if over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         };
         let agent = state.agents.at(self.agent);
@@ -428,7 +429,7 @@ impl Picking<'_> {
         let (resources, names) = useful;
         *whole = whole.minus(&resources);
         self.amounts = whole.amounts;
-        self.picks.picked.push((framework, (resources.into(), names)));
+        self.picks.picked.push((seat, (resources.into(), names)));
         let none = self.amounts.cpus_milli() == 0 && self.amounts.memory_milli_mib() == 0;
         if none || self.machine.one_at_a_time(self.revocable) {
             ControlFlow::Break(())
@@ -437,12 +438,12 @@ impl Picking<'_> {
         }
     }
 
-    /// Whether guarantees keep everything from this framework and all after it: those whose own
+    /// Whether guarantees keep everything from this seat and all after it: those whose own
     /// guarantee is not met come first.
-    fn is_over(&self, order: &Order, framework: FrameworkSlot) -> bool {
+    fn is_over(&self, order: &Order, seat: SeatSlot) -> bool {
         let state = &self.machine.state;
-        let Some(framework) = state.frameworks.at(framework) else { return false };
-        let top = state.roles.upwards(framework.role).last();
+        let Some(seat) = state.seats.at(seat) else { return false };
+        let top = state.roles.upwards(seat.role).last();
         let spare = state.spare();
         let nothing = if order.wanting().is_empty() {
             !SMALLEST.fits_in(spare)

@@ -3,7 +3,7 @@
 
 use crate::{
     agents::Agent,
-    command::{AgentHello, Caller, HeldTask, Launch},
+    command::{AgentHello, HeldTask, Launch},
     effect::{Effect, Record},
     ids::{AgentId, OfferId},
     kept::Kept,
@@ -123,7 +123,6 @@ impl Machine {
     /// changed yet.
     pub(crate) fn operated(
         &self,
-        caller: Caller,
         offers: &[&Offer],
         operations: &[Operation],
     ) -> Result<(Parts, Lot), Refusal> {
@@ -142,11 +141,12 @@ impl Machine {
         }
         let mut all = whole(&agent.total, agent.kept.all());
         let mut free = whole(&lot.resources, &lot.reserved);
-        let role = self.state.frameworks.get(&caller.framework).map(|f| f.info.role.as_str());
+        let role = self.state.seats.at(first.seat).map(|seat| self.state.roles.get(seat.role));
+        let role = role.map(|role| &*role.name);
         for operation in operations {
             if let Some(other) = operation.roles().find(|named| Some(*named) != role) {
                 return Err(Refusal::Invalid(format!(
-                    "a framework can {} only for its own role, not for {other}",
+                    "on an offer a framework can {} only for the role that was offered it, not for {other}",
                     operation.name()
                 )));
             }

@@ -8,9 +8,11 @@
 use crate::{
     agents::Agent,
     command::{AgentReport, Usage},
+    executor::Kind,
     ids::{AgentId, OfferId},
     machine::{Machine, Settings},
     resources::Amounts,
+    tasks::Task,
     time::Time,
 };
 
@@ -72,8 +74,8 @@ impl Machine {
         let Some(agent) = self.state.agents.get(id) else { return };
         let guaranteed = agent.tasks.iter().filter_map(|handle| {
             let task = self.state.tasks.by_handle.get(handle)?;
-            (!task.revocable && !task.state.is_terminal())
-                .then_some((task.request.amounts, task.usage.forecast))
+            let counts = !task.revocable && !task.state.is_terminal();
+            counts.then(|| (task.request.amounts, self.forecast_of(task)))
         });
         let (forecast, measured) = forecast(&agent.report, guaranteed);
         let fresh =
@@ -86,6 +88,18 @@ impl Machine {
             agent.lendable = may;
             agent.forecast = agent.reported.map(|_| forecast);
         });
+    }
+
+    /// A task's predicted peak. One in an executor is measured with it: what the executor is expected
+    /// to use is for all in it.
+    fn forecast_of(&self, task: &Task) -> Usage {
+        let Kind::In(executor) = task.kind else { return task.usage.forecast };
+        let executor = self.state.tasks.by_handle.get(&executor);
+        let of = executor.map_or(Usage::default(), |executor| executor.usage.forecast);
+        Usage {
+            cpus_milli: of.cpus_milli.map(|_| 0),
+            memory_milli_mib: of.memory_milli_mib.map(|_| 0),
+        }
     }
 
     /// Offers of lent resources that there is no room for any more, newest first.

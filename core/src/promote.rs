@@ -7,6 +7,7 @@
 use crate::{
     command::{Caller, Promotion, TaskUsage},
     effect::Effect,
+    executor::Kind,
     holdings::{As, Holding},
     ids::{OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
@@ -39,10 +40,10 @@ impl Machine {
         let reserved = rest.take(&request, None).map_err(Refusal::Invalid)?;
         self.make_promised(first, handle, &request, &reserved);
         effects.push(Effect::Promote(first.agent, handle, request.clone(), reserved));
-        if self.caller(caller)?.wanted.is_none() {
+        if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
-        self.refresh_hunger(caller.framework);
+        self.refresh_hunger_at(first.seat);
         self.lending_changed(now, first.agent, effects);
         Ok(Reply::Done)
     }
@@ -67,11 +68,19 @@ impl Machine {
         if !task.revocable {
             return Err(format!("task {name:?} does not run on lent resources"));
         }
+        if task.kind != Kind::Alone {
+            return Err(format!("task {name:?} runs in an executor, which stays what it is"));
+        }
         if task.state == TaskState::Killing || task.state.is_terminal() {
             return Err(format!("task {name:?} is ending"));
         }
         if standing.iter().any(|offer| offer.agent != task.agent || offer.revocable) {
             return Err(format!("task {name:?} can only hold promised resources of its own agent"));
+        }
+        let seat = self.seat_in(task.framework, task.role);
+        if standing.iter().any(|offer| Some(offer.seat) != seat) {
+            let role = &self.state.roles.get(task.role).name;
+            return Err(format!("task {name:?} can only hold what is offered to its role, {role}"));
         }
         if request.amounts.is_zero() {
             return Err(format!("task {name:?} asks for nothing"));
@@ -92,14 +101,14 @@ impl Machine {
     ) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
         let role = task.role;
-        let (framework, agent) = (Some(offer.framework_slot), offer.agent_slot);
+        let (seat, agent) = (Some(offer.seat), offer.agent_slot);
         let lent = std::mem::replace(&mut task.request, request.clone());
         task.revocable = false;
         task.reserved.clone_from(reserved);
         task.usage = TaskUsage { forecast: Default::default(), ..task.usage };
         let none = Parts::default();
         let lent =
-            Holding { framework, role, agent, resources: &lent, reserved: &none, revocable: true };
+            Holding { seat, role, agent, resources: &lent, reserved: &none, revocable: true };
         self.release(lent, As::Task);
         let promised = Holding { resources: request, reserved, revocable: false, ..lent };
         self.hold(promised, As::Task);

@@ -198,7 +198,8 @@ impl Parts {
         Self(kept.map(|(tag, part)| (tag.clone(), part.clone())).collect())
     }
 
-    pub(crate) fn add(&mut self, tag: Tag, resources: &Resources) {
+    /// Adds to the part of that tag.
+    pub fn add(&mut self, tag: Tag, resources: &Resources) {
         if !resources.is_empty() {
             let part = self.0.entry(tag).or_default();
             *part = part.plus(resources);

@@ -44,6 +44,7 @@ impl Machine {
     ) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
         let (framework, agent) = (task.framework, task.agent);
+        let is_executor = task.kind.is_executor();
         let ends = status.state.is_terminal() && !task.state.is_terminal();
         // Also of a task that had ended before this allocator knew it.
         let end_is_news = status.state.is_terminal()
@@ -61,6 +62,13 @@ impl Machine {
         if let Some((task, used)) = &ended {
             self.state.agents.update(agent, |agent| agent.used = agent.used.minus(*used));
             self.release_of_task(task);
+        }
+        if is_executor {
+            self.settle_executor(handle, status, effects);
+            if ends {
+                self.lending_changed(now, agent, effects);
+            }
+            return;
         }
         let owner = self.state.frameworks.get(&framework);
         let owner_name = owner.map(|owner| owner.info.name.clone());
@@ -93,7 +101,11 @@ impl Machine {
         let Some(task) = self.state.tasks.by_handle.remove(&handle) else { return };
         self.state.agents.update(task.agent, |agent| agent.tasks.remove(&handle));
         if let Some(framework) = self.state.frameworks.get_mut(&task.framework) {
-            framework.tasks.remove(&task.name);
+            if task.kind.is_executor() {
+                framework.executors.remove(&(task.agent, task.revocable, task.name));
+            } else {
+                framework.tasks.remove(&task.name);
+            }
         }
     }
 

@@ -4,10 +4,9 @@ use crate::{
     command::{Caller, FrameworkInfo, Want},
     deadline::Deadline,
     effect::{Effect, Record},
-    frameworks::{Framework, FrameworkSlot, MAX_FRAMEWORKS, MAX_WANTED, Wanted},
-    ids::{FrameworkId, TaskHandle},
+    frameworks::{Framework, MAX_FRAMEWORKS, MAX_WANTED, Wanted},
+    ids::{FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
-    roles::{MAX_DEPTH, MAX_ROLES, RoleSlot, is_role_name},
     tasks::{Reason, TaskState},
     time::Time,
 };
@@ -16,18 +15,22 @@ use std::time::Duration;
 /// After a restart of the allocator a framework has at least so long to come back.
 pub(crate) const RESTORED_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What a stream is told that a newer one of its framework takes the place of.
+pub const ELSEWHERE: &str = "the framework has subscribed elsewhere";
+
 impl Machine {
     pub(crate) fn subscribe(
         &mut self,
         id: Option<FrameworkId>,
         info: FrameworkInfo,
+        suppressed: &[String],
         session: u64,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
-        let role = self.role_of(&info)?;
+        let roles = self.roles_of(&info, suppressed)?;
         let id = match id {
             Some(id) if self.state.frameworks.contains_key(&id) => {
-                self.resubscribe(id, info.clone(), role, session, effects);
+                self.resubscribe(id, info.clone(), session, effects);
                 id
             }
             // One of this epoch that is not here has ended, and its tasks with it.
@@ -37,10 +40,13 @@ impl Machine {
             // As Mesos does: an id of an older time is taken, its framework outlived a registry.
             given => {
                 let id = given.unwrap_or_else(|| FrameworkId::from_number(self.ids.give()));
-                self.add_framework(id, info.clone(), role, session)?;
+                self.add_framework(id, info.clone(), session)?;
                 id
             }
         };
+        // All there is, is looked at for it as for a new one; its tasks keep the roles they were
+        // launched in.
+        self.seat_anew(id, &roles, suppressed);
         effects.push(Effect::Persist(Record::Framework(id, info)));
         effects.push(Effect::Subscribed(id, session));
         self.repeat_unacknowledged(id, effects);
@@ -49,73 +55,49 @@ impl Machine {
     }
 
     pub(crate) fn restore_framework(&mut self, now: Time, id: FrameworkId, info: FrameworkInfo) {
-        let Some(role) = self.state.roles.entry(&info.role) else { return };
+        let Ok(roles) = self.roles_of(&info, &[]) else { return };
         let timeout = info.failover_timeout;
         // No session has this number: its own was lost with the former allocator.
-        if self.add_framework(id, info, role, 0).is_ok()
+        if self.add_framework(id, info, 0).is_ok()
             && let Some(framework) = self.state.frameworks.get_mut(&id)
         {
             framework.connected = false;
             framework.gone_since = Some(now);
+            self.seat_anew(id, &roles, &[]);
             self.deadlines.add(now + timeout.max(RESTORED_TIMEOUT), Deadline::Framework(id));
         }
-    }
-
-    fn role_of(&mut self, info: &FrameworkInfo) -> Result<RoleSlot, Refusal> {
-        if !is_role_name(&info.role) {
-            return Err(Refusal::Invalid(format!(
-                "role {:?}: a role is up to {MAX_DEPTH} names between slashes, none empty or with \
-                 white space or a leading dash, at most 255 bytes in all",
-                info.role
-            )));
-        }
-        let bound = Refusal::Bound { what: "roles", bound: MAX_ROLES, hint: "use one that exists" };
-        self.state.roles.entry(&info.role).ok_or(bound)
     }
 
     fn add_framework(
         &mut self,
         id: FrameworkId,
         info: FrameworkInfo,
-        role: RoleSlot,
         session: u64,
     ) -> Result<(), Refusal> {
         let hint = "end some (`headroom teardown`)";
         let bound = Refusal::Bound { what: "frameworks", bound: MAX_FRAMEWORKS, hint };
-        let framework = Framework::new(id, info, role, session);
-        self.state.frameworks.insert(framework).ok_or(bound)?;
-        self.state.roles.get_mut(role).frameworks.insert(id);
-        Ok(())
+        let framework = Framework::new(id, info, session);
+        self.state.frameworks.insert(framework).map(|_| ()).ok_or(bound)
     }
 
     fn resubscribe(
         &mut self,
         id: FrameworkId,
         info: FrameworkInfo,
-        role: RoleSlot,
         session: u64,
         effects: &mut Vec<Effect>,
     ) {
-        self.rescind_of(id, "the framework has subscribed anew", effects);
-        let Some(slot) = self.state.frameworks.slot(id) else { return };
-        self.clear_filters(slot);
-        // All there is, is looked at for it as for a new one.
-        self.forget_hunger(slot);
-        let Some(framework) = self.state.frameworks.at_mut(slot) else { return };
+        let offers = self.offers_of(id);
+        self.rescind(&offers, "the framework has subscribed anew", effects);
+        let Some(framework) = self.state.frameworks.get_mut(&id) else { return };
         if framework.connected {
-            let why = "the framework has subscribed elsewhere".to_owned();
+            let why = ELSEWHERE.to_owned();
             effects.push(Effect::EndStream(id, framework.session, why));
         }
-        framework.wanted = info.says_wants.then(Default::default);
         framework.info = info;
         framework.session = session;
         framework.connected = true;
         framework.gone_since = None;
-        framework.suppressed = false;
-        // Its tasks keep the role they were launched in; what it holds in offers is nothing now.
-        let old = std::mem::replace(&mut framework.role, role);
-        self.state.roles.get_mut(old).frameworks.remove(&id);
-        self.state.roles.get_mut(role).frameworks.insert(id);
     }
 
     fn repeat_unacknowledged(&self, id: FrameworkId, effects: &mut Vec<Effect>) {
@@ -128,10 +110,10 @@ impl Machine {
         }
     }
 
-    pub(crate) fn rescind_of(&mut self, id: FrameworkId, why: &str, effects: &mut Vec<Effect>) {
-        let offers: Vec<_> =
-            self.state.frameworks.get(&id).into_iter().flat_map(|f| f.offers.clone()).collect();
-        self.rescind(&offers, why, effects);
+    /// The outstanding offers of a framework.
+    fn offers_of(&self, id: FrameworkId) -> Vec<OfferId> {
+        let framework = self.state.frameworks.get(&id);
+        framework.map(|framework| self.state.seats.offers_of(framework)).unwrap_or_default()
     }
 
     /// The caller's framework, if the session is its newest.
@@ -151,9 +133,8 @@ impl Machine {
         framework.connected = false;
         framework.gone_since = Some(now);
         let timeout = framework.info.failover_timeout;
-        let freed: Vec<_> = framework.offers.iter().copied().collect();
         let id = caller.framework;
-        freed.iter().for_each(|offer| drop(self.withdraw(*offer)));
+        self.offers_of(id).into_iter().for_each(|offer| drop(self.withdraw(offer)));
         self.refresh_hunger(id);
         if timeout.is_zero() {
             self.end_framework(id, "its stream broke and it has no failover timeout", effects);
@@ -182,23 +163,13 @@ impl Machine {
         if framework.connected {
             effects.push(Effect::EndStream(id, framework.session, why.to_owned()));
         }
-        let offers: Vec<_> = framework.offers.iter().copied().collect();
-        offers.iter().for_each(|offer| drop(self.withdraw(*offer)));
-        if let Some(slot) = self.state.frameworks.slot(id) {
-            self.end_slot(slot);
-        }
+        self.offers_of(id).into_iter().for_each(|offer| drop(self.withdraw(offer)));
+        self.seat_anew(id, &[], &[]);
         let Some(framework) = self.state.frameworks.remove(id) else { return };
-        self.state.roles.get_mut(framework.role).frameworks.remove(&id);
-        for handle in framework.tasks.values() {
+        for handle in framework.launches() {
             self.orphan(*handle, effects);
         }
         effects.push(Effect::Persist(Record::FrameworkRemoved(id)));
-    }
-
-    /// A slot will be another framework's: nothing may be left in it of this one.
-    fn end_slot(&mut self, slot: FrameworkSlot) {
-        self.clear_filters(slot);
-        self.forget_hunger(slot);
     }
 
     /// A task whose framework is gone: nobody will acknowledge for it any more.
@@ -229,42 +200,20 @@ impl Machine {
             return Err(Refusal::Invalid(format!("wanted {:?} asks for nothing", want.name)));
         }
         let since_step = self.state.ledger.steps;
-        let framework = self.caller(caller)?;
-        let wanted = framework.wanted.get_or_insert_default();
+        self.caller(caller)?;
+        let [slot] = self.seats_of(caller.framework)[..] else {
+            let fault = "a framework that says what it wants has one role";
+            return Err(Refusal::Invalid(fault.to_owned()));
+        };
+        let Some(seat) = self.state.seats.at_mut(slot) else { return Ok(Reply::Done) };
+        let wanted = seat.wanted.get_or_insert_default();
         wanted.replace(wants.into_iter().map(|want| {
             let Want { name, request } = want;
             (name, Wanted { request, since_step, since: now, offered: None })
         }));
-        self.refresh_hunger(caller.framework);
-        self.place_anew(caller.framework);
-        Ok(Reply::Done)
-    }
-
-    /// Has agents looked for all that a framework wants.
-    fn place_anew(&mut self, id: FrameworkId) {
-        if let Some(slot) = self.state.frameworks.slot(id) {
-            self.unplaced.insert(slot.at());
-        }
-    }
-
-    pub(crate) fn revive(&mut self, caller: Caller) -> Result<Reply, Refusal> {
-        self.caller(caller)?.suppressed = false;
-        if let Some(slot) = self.state.frameworks.slot(caller.framework) {
-            self.clear_filters(slot);
-        }
-        self.refresh_hunger(caller.framework);
-        self.place_anew(caller.framework);
-        Ok(Reply::Done)
-    }
-
-    pub(crate) fn suppress(
-        &mut self,
-        caller: Caller,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Reply, Refusal> {
-        self.caller(caller)?.suppressed = true;
-        self.refresh_hunger(caller.framework);
-        self.rescind_of(caller.framework, "the framework wants no offers", effects);
+        self.refresh_hunger_at(slot);
+        // Agents are looked for anew for all that it wants.
+        self.unplaced.insert(slot.at());
         Ok(Reply::Done)
     }
 }

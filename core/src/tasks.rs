@@ -2,6 +2,7 @@
 
 use crate::{
     command::TaskUsage,
+    executor::Kind,
     ids::{AgentId, FrameworkId, TaskHandle},
     reservation::Parts,
     resources::{Amounts, Resources},
@@ -77,6 +78,10 @@ pub enum Reason {
     Reconciliation,
     /// The agent's state directory is full.
     StateDirectoryFull,
+    /// Its executor ended before it did.
+    ExecutorEnded,
+    /// Its executor did not register in time.
+    ExecutorSilent,
 }
 
 /// What is told of a task.
@@ -100,6 +105,8 @@ pub struct TaskStatus {
     pub uuid: Option<[u8; 16]>,
     /// Milliseconds since 1970, on the sender's clock; 0: the core said it.
     pub timestamp_ms: u64,
+    /// All else that an executor said; the core passes it on and never looks.
+    pub payload: Vec<u8>,
 }
 
 impl TaskStatus {
@@ -116,6 +123,7 @@ impl TaskStatus {
             signal: None,
             uuid: None,
             timestamp_ms: 0,
+            payload: Vec::new(),
         }
     }
 
@@ -146,6 +154,8 @@ pub struct Task {
     pub reserved: Parts,
     /// Whether that is lent.
     pub revocable: bool,
+    /// Whether it is an executor, or runs in one.
+    pub kind: Kind,
     /// How far it is.
     pub state: TaskState,
     /// When it was accepted, or relearned.

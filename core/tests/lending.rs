@@ -56,9 +56,10 @@ impl Cluster {
 
     fn framework(&mut self, name: &str, info: FrameworkInfo) -> (Caller, Vec<Effect>) {
         self.sessions += 1;
-        let role = if info.role.is_empty() { "*".to_owned() } else { info.role.clone() };
-        let info = FrameworkInfo { name: name.to_owned(), role, ..info };
-        let effects = self.apply(Command::Subscribe(None, info, self.sessions));
+        let any = || vec!["*".to_owned()];
+        let roles = if info.roles.is_empty() { any() } else { info.roles.clone() };
+        let info = FrameworkInfo { name: name.to_owned(), roles, ..info };
+        let effects = self.apply(Command::Subscribe(None, info, vec![], self.sessions));
         let id = effects.iter().find_map(|effect| match effect {
             Effect::Subscribed(id, _) => Some(*id),
             _ => None,
@@ -93,6 +94,8 @@ impl Cluster {
         let launch = Launch {
             name: name.to_owned(),
             request: Amounts::of(cpus, cpus * 1_000).into(),
+            fault: None,
+            executor: None,
             payload: vec![],
         };
         let refusal = Duration::from_secs(5);
@@ -128,7 +131,7 @@ fn idle_reservations_are_lent_to_an_opportunistic_role_in_plain_offers() {
     let offer = &offers(&effects, owner.framework)[0];
     let service = cluster.launch(owner, offer, "service", 3_800);
     cluster.apply(Command::SetRole("batch".into(), None, Some(true)));
-    let role = FrameworkInfo { role: "batch".into(), ..FrameworkInfo::default() };
+    let role = FrameworkInfo { roles: vec!["batch".into()], ..FrameworkInfo::default() };
     let (batch, effects) = cluster.framework("batch", role);
     let free = offers(&effects, batch.framework);
     assert_eq!(
@@ -232,7 +235,7 @@ fn an_offer_nobody_answers_expires() {
 fn a_role_of_twice_the_weight_gets_twice_as_much() {
     let mut cluster = Cluster::new();
     cluster.apply(Command::SetRole("heavy".into(), Some(2_000), None));
-    let role = |name: &str| FrameworkInfo { role: name.into(), ..FrameworkInfo::default() };
+    let role = |name: &str| FrameworkInfo { roles: vec![name.into()], ..FrameworkInfo::default() };
     let (heavy, _) = cluster.framework("heavy", role("heavy"));
     let (light, _) = cluster.framework("light", role("light"));
     let mut got = [0, 0];
@@ -260,8 +263,8 @@ fn updates_are_repeated_to_a_framework_that_comes_back_until_it_acknowledges() {
     let mut status = TaskStatus::of("t", None, TaskState::Finished, Reason::None);
     status.uuid = Some([9; 16]);
     cluster.apply(Command::Status(agent, task, Box::new(status)));
-    let info = FrameworkInfo { name: "one".into(), role: "*".into(), ..lasting };
-    let again = Command::Subscribe(Some(one.framework), info, 77);
+    let info = FrameworkInfo { name: "one".into(), roles: vec!["*".into()], ..lasting };
+    let again = Command::Subscribe(Some(one.framework), info, vec![], 77);
     let effects = cluster.apply(again);
     let told = effects.iter().any(
         |effect| matches!(effect, Effect::Update(_, status) if status.state == TaskState::Finished),
@@ -304,7 +307,7 @@ impl Restarted {
         let (agent, _) = cluster.agent(2);
         let info = FrameworkInfo {
             name: "one".into(),
-            role: "*".into(),
+            roles: vec!["*".into()],
             failover_timeout: Duration::from_secs(600),
             ..FrameworkInfo::default()
         };
@@ -314,7 +317,7 @@ impl Restarted {
         let framework = Record::Framework(one.framework, info.clone());
         second.restore(Time::ZERO, [framework, Record::Agent(agent, "node2".into())]);
         cluster.machine = second;
-        let effects = cluster.apply(Command::Subscribe(Some(one.framework), info, 5));
+        let effects = cluster.apply(Command::Subscribe(Some(one.framework), info, vec![], 5));
         assert_eq!(offers(&effects, one.framework), []);
         let held = HeldTask {
             handle,
@@ -325,6 +328,7 @@ impl Restarted {
             reserved: Default::default(),
             revocable: false,
             state: TaskState::Running,
+            kind: Default::default(),
         };
         let caller = Caller { framework: one.framework, session: 5 };
         Self { cluster, agent, caller, held }
@@ -422,6 +426,8 @@ fn a_task_that_asks_for_more_than_was_offered_is_refused_and_the_rest_launches()
     let launch = |name: &str, cpus| Launch {
         name: name.into(),
         request: Amounts::of(cpus, 1_000).into(),
+        fault: None,
+        executor: None,
         payload: vec![],
     };
     let launches =

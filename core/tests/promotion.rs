@@ -31,12 +31,12 @@ struct Node {
 
 fn subscribe(machine: &mut Machine, session: u64, revocable: bool) -> Caller {
     let info = FrameworkInfo {
-        role: format!("role{session}"),
+        roles: vec![format!("role{session}")],
         accepts_revocable: revocable,
         failover_timeout: NEVER,
         ..FrameworkInfo::default()
     };
-    let command = Command::Subscribe(None, info, session);
+    let command = Command::Subscribe(None, info, vec![], session);
     let Ok(Reply::Framework(framework)) = machine.apply(Time::ZERO, command, &mut vec![]) else {
         panic!("not subscribed")
     };
@@ -86,7 +86,8 @@ impl Node {
 
     fn launch(&mut self, by: Caller, offer: OfferId, name: &str, cpus: u64) -> Option<TaskHandle> {
         let request = Amounts::of(cpus, 1_000).into();
-        let launch = Launch { name: name.into(), request, payload: vec![] };
+        let launch =
+            Launch { name: name.into(), request, fault: None, executor: None, payload: vec![] };
         let effects = self.apply(Command::Accept(by, vec![offer], vec![launch], NEVER)).unwrap();
         effects.iter().find_map(|effect| match effect {
             Effect::Launch(_, order) => Some(order.handle),
@@ -102,7 +103,7 @@ impl Node {
         }
         let offer = self.offer(self.guest, true)?;
         let job = self.launch(self.guest, offer, "job", cpus);
-        self.apply(Command::Revive(self.guest)).unwrap();
+        self.apply(Command::Revive(self.guest, vec![])).unwrap();
         job
     }
 
@@ -128,7 +129,7 @@ fn when_its_owner_has_ended_lent_work_takes_the_node_over() {
     let mut node = Node::new(4_000);
     let job = node.lend(1_500).unwrap();
     assert_eq!(node.held_and_lent(), (4_000, 1_500));
-    node.apply(Command::Suppress(node.owner)).unwrap();
+    node.apply(Command::Suppress(node.owner, vec![])).unwrap();
     node.finish(node.service);
     let offer = node.offer(node.guest, false).unwrap();
     let effects = node.promote(offer, "job", 4_000).unwrap();
@@ -177,6 +178,7 @@ fn an_agent_that_missed_a_promotion_is_told_again() {
         reserved: Default::default(),
         revocable: true,
         state: TaskState::Running,
+        kind: Default::default(),
     };
     let hello = AgentHello {
         agent: Some(node.agent),

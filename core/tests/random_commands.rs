@@ -11,6 +11,7 @@ use headroom_core::{
     constraint::{Constraint, Constraints, Predicate, Selector},
     domain::Domain,
     effect::Effect,
+    executor::{Executor, Kind},
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
     minimum::Minimum,
@@ -22,7 +23,7 @@ use headroom_core::{
     time::Time,
 };
 use proptest::prelude::*;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -38,8 +39,9 @@ enum Step {
     Accept(u8, u8, u64),
     Promote(u8, u8, u64),
     Decline(u8, u8, u64),
-    Revive(u8),
-    Suppress(u8),
+    Update(u8, u8),
+    Revive(u8, u8),
+    Suppress(u8, u8),
     Kill(u8, u8),
     Status(u8, u8),
     Acknowledge(u8),
@@ -67,8 +69,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => (any::<u8>(), 0u8..4, 1u64..3_000).prop_map(|(a, n, c)| Step::Accept(a, n, c)),
         4 => (any::<u8>(), any::<u8>(), 1u64..3_000).prop_map(|(a, b, c)| Step::Promote(a, b, c)),
         3 => (any::<u8>(), any::<u8>(), 0u64..20).prop_map(|(a, b, s)| Step::Decline(a, b, s)),
-        2 => any::<u8>().prop_map(Step::Revive),
-        1 => any::<u8>().prop_map(Step::Suppress),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(a, b)| Step::Update(a, b)),
+        2 => (any::<u8>(), 0u8..10).prop_map(|(a, r)| Step::Revive(a, r)),
+        1 => (any::<u8>(), 0u8..10).prop_map(|(a, r)| Step::Suppress(a, r)),
         2 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Kill(a, b)),
         6 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Status(a, b)),
         4 => any::<u8>().prop_map(Step::Acknowledge),
@@ -91,7 +94,7 @@ struct World {
     agents: Vec<AgentId>,
     callers: Vec<Caller>,
     offers: BTreeMap<OfferId, (FrameworkId, Amounts)>,
-    launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool)>,
+    launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool, Kind)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
     next: u64,
     /// So many commands are decided on before offers are made.
@@ -113,6 +116,13 @@ fn not_on(hostname: &str) -> Constraints {
     let predicate = Predicate::NotEquals(hostname.to_owned());
     let constraint = Constraint { selector: Selector::Hostname, predicate };
     Constraints::any_of(vec![vec![constraint]]).unwrap()
+}
+
+/// One of few, at times with another description.
+fn executor(at: u8, n: u8) -> Arc<Executor> {
+    let id = format!("e{}", at % 3);
+    let payload = format!("{id}{}", u8::from(at == 77 && n == 1)).into_bytes();
+    Arc::new(Executor { id, request: Amounts::of(20, 100).into(), payload })
 }
 
 /// An operation of one part, for `role` or one that `tag` chooses.
@@ -188,6 +198,7 @@ impl World {
                         order.framework,
                         name,
                         order.revocable,
+                        order.kind,
                     ));
                 }
                 Effect::Update(framework, status) => self.updates.push((framework, status)),
@@ -223,8 +234,9 @@ impl World {
             Step::Accept(at, tasks, cpus) => self.accept(at, tasks, cpus),
             Step::Promote(at, which, cpus) => self.promote(at, which, cpus),
             Step::Decline(at, which, seconds) => self.decline(at, which, seconds),
-            Step::Revive(at) => pick(&self.callers, at).map(Command::Revive),
-            Step::Suppress(at) => pick(&self.callers, at).map(Command::Suppress),
+            Step::Update(at, flags) => self.update(at, flags),
+            Step::Revive(at, of) => self.one_role(at, of, Command::Revive),
+            Step::Suppress(at, of) => self.one_role(at, of, Command::Suppress),
             Step::Kill(at, which) => pick(&self.callers, at).map(|caller| {
                 let name = pick(&self.launched, which).map_or("none".into(), |task| task.3);
                 Command::Kill(caller, name, None)
@@ -283,15 +295,16 @@ impl World {
     fn come_back(&mut self, at: u8, with_tasks: bool) -> Option<Command> {
         let agent = pick(&self.agents, at)?;
         let of_it = self.launched.iter().filter(|task| task.0 == agent && with_tasks);
-        let tasks = of_it.map(|(_, handle, framework, name, revocable)| HeldTask {
+        let tasks = of_it.map(|(_, handle, framework, name, revocable, kind)| HeldTask {
             handle: *handle,
             framework: *framework,
             name: name.clone(),
-            role: "*".into(),
+            role: role(handle.number() as u8),
             request: Amounts::of(500, 1_000).into(),
             reserved: Default::default(),
             revocable: *revocable,
             state: TaskState::Running,
+            kind: *kind,
         });
         let tasks = tasks.collect();
         self.agents.retain(|id| *id != agent);
@@ -317,23 +330,71 @@ impl World {
 
     fn subscribe(&mut self, at: u8, flags: u8) -> Option<Command> {
         let old = (flags & 8 > 0).then(|| pick(&self.callers, at)).flatten();
+        let says_wants = flags & 8 > 0 && at.is_multiple_of(4);
+        let several = if says_wants { 1 } else { usize::from(at / 16 % 4) + 1 };
+        let first = (flags & 3) + 4 * (at & 1);
+        let mut roles: Vec<_> = (0..8).map(|n| role(first + 3 * n)).take(several).collect();
+        roles.dedup();
+        let suppressed = roles.iter().skip(2).cloned().collect();
+        let constrained = at.is_multiple_of(5).then(|| (roles[0].clone(), not_on("node1")));
+        let least = || Minimum::any_of(vec![Amounts::of(u64::from(at) * 10, 0)]).unwrap();
+        let with_least = (at % 7 == 1).then(|| (roles[roles.len() - 1].clone(), least()));
         let info = FrameworkInfo {
             name: format!("fw{at}"),
-            role: role((flags & 3) + 4 * (at & 1)),
+            roles,
             failover_timeout: Duration::from_secs(u64::from(at % 3) * 20),
             accepts_revocable: flags & 1 > 0,
             only_revocable: flags & 4 > 0 && at.is_multiple_of(5),
-            says_wants: flags & 8 > 0 && at.is_multiple_of(4),
+            says_wants,
             capabilities: Capabilities {
                 gpu_resources: at.is_multiple_of(2),
                 region_aware: !at.is_multiple_of(3),
             },
-            constraints: if at.is_multiple_of(5) { not_on("node1") } else { Default::default() },
-            minimum: (at % 7 == 1)
-                .then(|| Minimum::any_of(vec![Amounts::of(u64::from(at) * 10, 0)]).unwrap()),
+            constraints: constrained.into_iter().collect(),
+            minimums: with_least.into_iter().collect(),
             ..Default::default()
         };
-        Some(Command::Subscribe(old.map(|caller| caller.framework), info, self.next))
+        let old = old.map(|caller| caller.framework);
+        Some(Command::Subscribe(old, info, suppressed, self.next))
+    }
+
+    /// What a subscription would say, said by a framework that is there.
+    fn update(&mut self, at: u8, flags: u8) -> Option<Command> {
+        let caller = pick(&self.callers, at)?;
+        let before = &self.machine.state().frameworks.get(&caller.framework)?.info;
+        let says_wants = before.says_wants;
+        let Command::Subscribe(_, info, suppressed, _) = self.subscribe(flags, at & 15)? else {
+            return None;
+        };
+        let keep = if says_wants { 1 } else { 8 };
+        let roles: Vec<_> = info.roles.iter().take(keep).cloned().collect();
+        let suppressed = if says_wants { vec![] } else { suppressed };
+        let stays = |name: &String| roles.contains(name);
+        let info = FrameworkInfo {
+            says_wants,
+            constraints: info.constraints.into_iter().filter(|of| stays(&of.0)).collect(),
+            minimums: info.minimums.into_iter().filter(|of| stays(&of.0)).collect(),
+            roles: roles.clone(),
+            ..info
+        };
+        Some(Command::UpdateFramework(caller, info, suppressed))
+    }
+
+    /// A command for one of a framework's roles; for some numbers all, or one that it may not have.
+    fn one_role(
+        &self,
+        at: u8,
+        of: u8,
+        command: fn(Caller, Vec<String>) -> Command,
+    ) -> Option<Command> {
+        let caller = pick(&self.callers, at)?;
+        let info = &self.machine.state().frameworks.get(&caller.framework)?.info;
+        let named = match of {
+            0 => vec![],
+            9 => vec![role(at)],
+            _ => pick(&info.roles, of).into_iter().collect(),
+        };
+        Some(command(caller, named))
     }
 
     fn offers_of(&self, caller: Caller) -> Vec<(OfferId, Amounts)> {
@@ -345,27 +406,44 @@ impl World {
         let caller = pick(&self.callers, at)?;
         let (offer, amounts) = pick(&self.offers_of(caller), at.wrapping_mul(7))?;
         self.offers.remove(&offer);
+        // Of the same agent and role or not.
+        let second = pick(&self.offers_of(caller), at).filter(|_| cpus.is_multiple_of(5));
+        let second = second.map(|(offer, _)| offer);
+        second.iter().for_each(|offer| _ = self.offers.remove(offer));
         let launches = (0..tasks).map(|n| {
             let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
             let request = Amounts::of(cpus, 1_000).min(amounts.max(Amounts::of(1, 0))).into();
-            Launch { payload: name.clone().into_bytes(), name, request }
+            let executor = (cpus.is_multiple_of(3) && n > 0).then(|| executor(at, n));
+            Launch { payload: name.clone().into_bytes(), name, request, executor, fault: None }
         });
         Some(Command::Accept(
             caller,
-            vec![offer],
+            [offer].into_iter().chain(second).collect(),
             launches.collect(),
             Duration::from_secs(cpus % 9),
         ))
     }
 
+    fn role_of(&self, offer: OfferId) -> Option<String> {
+        let state = self.machine.state();
+        let seat = state.seats.at(state.offers.get(offer)?.seat)?;
+        Some(state.roles.get(seat.role).name.to_string())
+    }
+
     fn operate(&mut self, at: u8, kind: u8, tag: u8, amount: u64) -> Option<Command> {
         let caller = pick(&self.callers, at)?;
         let (offer, amounts) = pick(&self.offers_of(caller), tag)?;
-        let role = self.machine.state().frameworks.get(&caller.framework)?.info.role.clone();
+        let role = self.role_of(offer)?;
         let operations = vec![operation(kind, tag, amount, Some(&role))];
         let name = format!("op{}", self.next);
         let request = Amounts::of(amount / 4 + 1, 1_000).min(amounts).into();
-        let launch = Launch { payload: name.clone().into_bytes(), name, request };
+        let launch = Launch {
+            payload: name.clone().into_bytes(),
+            name,
+            request,
+            executor: None,
+            fault: None,
+        };
         let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
         let deeds = Deeds { operations, launches };
         let before = format!("{:?}", self.machine.state().offers);
@@ -384,7 +462,7 @@ impl World {
     }
 
     fn promote(&mut self, at: u8, which: u8, cpus: u64) -> Option<Command> {
-        let (agent, _, framework, name, _) = pick(&self.launched, at)?;
+        let (agent, _, framework, name, ..) = pick(&self.launched, at)?;
         let caller = *self.callers.iter().find(|caller| caller.framework == framework)?;
         let state = self.machine.state();
         let there = state.offers.iter().filter(|o| o.framework == framework && o.agent == agent);
@@ -401,7 +479,7 @@ impl World {
     }
 
     fn status(&mut self, at: u8, state: u8) -> Option<Command> {
-        let (agent, handle, _, name, _) = pick(&self.launched, at)?;
+        let (agent, handle, _, name, ..) = pick(&self.launched, at)?;
         let states =
             [TaskState::Running, TaskState::Finished, TaskState::Failed, TaskState::Killed];
         let mut status = TaskStatus::of(&name, None, pick(&states, state)?, Reason::None);

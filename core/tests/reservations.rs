@@ -54,8 +54,9 @@ impl Cluster {
     fn framework(&mut self, role: &str, info: FrameworkInfo) -> (Caller, Vec<Effect>) {
         self.session += 1;
         let failover_timeout = Duration::from_secs(600);
-        let info = FrameworkInfo { name: role.into(), role: role.into(), failover_timeout, ..info };
-        let (reply, effects) = self.try_apply(Command::Subscribe(None, info, self.session));
+        let roles = vec![role.to_owned()];
+        let info = FrameworkInfo { name: role.into(), roles, failover_timeout, ..info };
+        let (reply, effects) = self.try_apply(Command::Subscribe(None, info, vec![], self.session));
         let Ok(Reply::Framework(framework)) = reply else { panic!("{reply:?}") };
         (Caller { framework, session: self.session }, effects)
     }
@@ -103,7 +104,7 @@ fn offers(effects: &[Effect], to: Caller) -> Vec<OfferMade> {
 }
 
 fn launch(name: &str, request: Resources) -> Launch {
-    Launch { name: name.into(), request, payload: Vec::new() }
+    Launch { name: name.into(), request, fault: None, executor: None, payload: Vec::new() }
 }
 
 fn orders(effects: &[Effect]) -> Vec<(Parts, AgentId)> {
@@ -182,7 +183,10 @@ fn a_bad_operation_changes_nothing_and_offers_stand() {
     let (db, effects) = cluster.plain("db");
     let offer = offers(&effects, db)[0].offer;
     for (operation, says) in [
-        (Operation::Reserve(reserved("other", amounts(1))), "only for its own role, not for other"),
+        (
+            Operation::Reserve(reserved("other", amounts(1))),
+            "only for the role that was offered it",
+        ),
         (Operation::Reserve(reserved("db", amounts(9))), "there is not 9 cpus"),
         (Operation::Create(volume("db", "v", 1)), "there is not 1 MiB of disk"),
     ] {
@@ -295,6 +299,7 @@ fn a_task_that_is_known_again_holds_what_was_reserved_for_it() {
         reserved,
         revocable: false,
         state: TaskState::Running,
+        kind: Default::default(),
     };
     second.agent(AgentHello { agent: Some(agent), tasks: vec![held], ..hello(4) });
     let agent = second.machine.state().agents.get(agent).unwrap();
@@ -334,14 +339,15 @@ fn constraints_gpus_regions_and_minimum_choose_agents_and_why_names_them() {
     let capabilities = Capabilities { gpu_resources: true, region_aware: true };
     let selector = Selector::Region;
     let in_us = Constraint { selector, predicate: Predicate::Equals("us".into()) };
-    let constraints = Constraints::any_of(vec![vec![in_us]]).unwrap();
+    let constraints = [("us".into(), Constraints::any_of(vec![vec![in_us]]).unwrap())].into();
     let info = FrameworkInfo { capabilities, constraints, ..FrameworkInfo::default() };
     let (us, effects) = cluster.framework("us", info);
     let made = offers(&effects, us);
     assert_eq!(made.len(), 1);
     assert_eq!(made[0].node.hostname, "node3");
     let minimum = Minimum::any_of(vec![amounts(3).amounts]).unwrap();
-    let info = FrameworkInfo { capabilities, minimum: Some(minimum), ..FrameworkInfo::default() };
+    let minimums = [("large".into(), minimum)].into();
+    let info = FrameworkInfo { capabilities, minimums, ..FrameworkInfo::default() };
     let (large, effects) = cluster.framework("large", info);
     assert_eq!(offers(&effects, large), []);
     let why = cluster.why("large");

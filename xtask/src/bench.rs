@@ -10,12 +10,21 @@ use crate::workspace;
 const CRITERION: [&str; 4] = ["--warm-up-time", "1", "--measurement-time", "3"];
 const CRITERION_SUBJECT: &str = "criterion";
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum What {
+    Allocate,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// `allocate`: the core alone at cluster size, in the shapes of Mesos' own benchmarks
+    #[arg(value_name = "WHAT")]
+    what: Option<What>,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// Only this subject: allocation, loopback, criterion, switch or agent
+    /// Only this subject: allocation, loopback, criterion, switch or agent; of `allocate`: cycles,
+    /// forever, placements, mixed, quota, sorter or memory
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Fewer samples and shorter windows: no figures to quote
@@ -24,6 +33,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(What::Allocate) = arguments.what {
+        return allocate(arguments);
+    }
     let packages = ["headroom-benches", "headroom-allocator", "headroom-agent"];
     let mut build = cargo("build");
     build.arg("--release").args(packages.iter().flat_map(|name| ["--package", name]));
@@ -40,6 +52,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     command.args(arguments.quick.then_some("--quick"));
     command.args(arguments.only.iter().flat_map(|only| ["--only", only]));
     command.arg("--criterion").arg(workspace::target().join("criterion"));
+    succeed(&mut command)
+}
+
+fn allocate(arguments: &Arguments) -> Result<()> {
+    succeed(cargo("build").args(["--release", "--package", "headroom-engine-bench"]))?;
+    let mut command = Command::new(workspace::target().join("release/headroom-engine-bench"));
+    command.args(arguments.json.then_some("--json"));
+    command.args(arguments.quick.then_some("--quick"));
+    command.args(arguments.only.iter().flat_map(|only| ["--only", only]));
     succeed(&mut command)
 }
 

@@ -17,6 +17,7 @@ impl Keeper {
                 state: kept.state.into(),
                 role: kept.order.role.clone(),
                 reserved: reserved::told(&kept.order.reserved),
+                kind: None,
             }
         });
         held.collect()

@@ -56,6 +56,8 @@ pub enum Message {
     Promote(wire::PromoteTask),
     /// End a volume and all that is in it.
     DestroyVolume(wire::DestroyVolume),
+    /// A framework has something to say to an executor.
+    ToExecutor(wire::ExecutorMessage),
     /// A lent task gives way.
     Preempt(u64, &'static str),
     /// A task executes its own program.
@@ -127,6 +129,7 @@ impl Keeper {
             }
             Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
             Message::DestroyVolume(order) => self.destroy_volume(&order),
+            Message::ToExecutor(_) => {}
             Message::Promote(order) => self.promote(order),
             Message::Preempt(handle, why) => self.preempt(handle, why),
             Message::Started(handle) => self.started(handle),

@@ -121,6 +121,7 @@ impl Told {
             signal: self.signal,
             uuid,
             timestamp_ms: self.timestamp_ms,
+            mesos: Vec::new(),
         }
     }
 }

@@ -55,6 +55,13 @@ impl Directory {
         self.lock().iter().map(|(id, known)| (*id, known.introduction.clone())).collect()
     }
 
+    /// The address of an agent's own HTTP server, as it told it.
+    pub(crate) fn address(&self, agent: AgentId) -> Option<String> {
+        let agents = self.lock();
+        let address = agents.get(&agent).map(|known| known.introduction.address.clone());
+        address.filter(|address| !address.is_empty())
+    }
+
     /// Asks an agent for a piece of a file; `wanted.request_id` is filled in.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use super::{
 use headroom_core::{
     command::{AgentHello, AgentReport, Command, HeldTask, TaskUsage},
     effect::{Effect, LaunchOrder},
+    executor::Kind as TaskKind,
     ids::{AgentId, FrameworkId, TaskHandle},
     reservation::{Kind, Parts},
     resources::Resources,
@@ -107,6 +108,13 @@ fn held_in(at: usize, held: v1::HeldTask) -> Result<HeldTask, Wrong> {
         request: amounts::resources_in(field("resources"), held.resources.as_ref())?,
         reserved: reserved::parts_in(field("reserved"), held.reserved)?,
         revocable: held.revocable,
+        kind: match held.kind {
+            Some(v1::held_task::Kind::IsExecutor(true)) => TaskKind::Executor(None),
+            Some(v1::held_task::Kind::ExecutorHandle(handle)) => {
+                TaskKind::In(TaskHandle::from_number(handle))
+            }
+            _ => TaskKind::Alone,
+        },
         state: task::state_in(&field("state"), held.state)?,
     })
 }
@@ -135,6 +143,9 @@ pub(crate) fn message_in(agent: AgentId, message: v1::AgentMessage) -> Result<Fr
         }
         Some(In::Lending(change)) => {
             Command::AgentLending(agent, change.lending, cut(change.reason))
+        }
+        Some(In::FromExecutor(said)) => {
+            Command::FromExecutor(agent, TaskHandle::from_number(said.handle), said.data)
         }
         Some(In::FileChunk(chunk)) => return Ok(FromAgent::File(chunk)),
     }))
@@ -210,12 +221,19 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
         Effect::Acknowledge(_, handle, uuid) => {
             Out::Acknowledge(v1::AcknowledgeStatus { handle: handle.number(), uuid: uuid.to_vec() })
         }
+        Effect::ToExecutor(_, handle, data) => {
+            Out::ToExecutor(v1::ExecutorMessage { handle: handle.number(), data })
+        }
         _ => return None,
     };
     Some(v1::AllocatorMessage { message: Some(message) })
 }
 
 fn launch_out(epoch: u64, order: LaunchOrder) -> Option<v1::Launch> {
+    let mut task = v1::TaskInfo::decode(order.payload.as_slice()).ok()?;
+    if let Some(mesos) = task.mesos.as_mut().filter(|_| order.kind.is_executor()) {
+        mesos.framework_info = order.said;
+    }
     Some(v1::Launch {
         epoch,
         handle: order.handle.number(),
@@ -224,6 +242,11 @@ fn launch_out(epoch: u64, order: LaunchOrder) -> Option<v1::Launch> {
         role: order.role,
         revocable: order.revocable,
         reserved: reserved::parts_out(&order.reserved),
-        task: Some(v1::TaskInfo::decode(order.payload.as_slice()).ok()?),
+        kind: match order.kind {
+            TaskKind::Alone => None,
+            TaskKind::Executor(_) => Some(v1::launch::Kind::IsExecutor(true)),
+            TaskKind::In(handle) => Some(v1::launch::Kind::ExecutorHandle(handle.number())),
+        },
+        task: Some(task),
     })
 }

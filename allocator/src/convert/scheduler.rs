@@ -40,9 +40,10 @@ pub(crate) fn framework_in(
     if !is_role_name(&role) {
         return Err(wrong("framework.role", ROLE_RULE));
     }
+    let constraints = reserved::constraints_in(info.constraints)?;
+    let minimum = reserved::minimum_in(info.minimum)?;
     let info = FrameworkInfo {
         name: plain("framework.name", info.name, MAX_NAME_BYTES)?,
-        role,
         user: plain("framework.user", info.user, MAX_NAME_BYTES)?,
         failover_timeout: Duration::from_millis(info.failover_timeout_ms),
         accepts_revocable: info.accepts_revocable,
@@ -52,8 +53,10 @@ pub(crate) fn framework_in(
             gpu_resources: info.gpu_resources,
             region_aware: info.region_aware,
         },
-        constraints: reserved::constraints_in(info.constraints)?,
-        minimum: reserved::minimum_in(info.minimum)?,
+        constraints: [(role.clone(), constraints)].into(),
+        minimums: minimum.into_iter().map(|minimum| (role.clone(), minimum)).collect(),
+        roles: vec![role],
+        payload: Vec::new(),
     };
     Ok((id, info))
 }

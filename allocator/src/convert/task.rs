@@ -49,7 +49,7 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
         plain(field("labels"), key.clone(), MAX_NAME_BYTES)?;
         plain(field("labels"), value.clone(), MAX_NAME_BYTES)?;
     }
-    Ok(Launch { name, request, payload: info.encode_to_vec() })
+    Ok(Launch { name, request, fault: None, executor: None, payload: info.encode_to_vec() })
 }
 
 fn limits(
@@ -164,6 +164,8 @@ fn reason_in(reason: i32) -> Reason {
         Ok(Wire::AgentRestarted) => Reason::AgentRestarted,
         Ok(Wire::Reconciliation) => Reason::Reconciliation,
         Ok(Wire::StateDirectoryFull) => Reason::StateDirectoryFull,
+        Ok(Wire::ExecutorEnded) => Reason::ExecutorEnded,
+        Ok(Wire::ExecutorSilent) => Reason::ExecutorSilent,
     }
 }
 
@@ -183,6 +185,8 @@ pub(crate) const fn reason_out(reason: Reason) -> v1::Reason {
         Reason::AgentRestarted => v1::Reason::AgentRestarted,
         Reason::Reconciliation => v1::Reason::Reconciliation,
         Reason::StateDirectoryFull => v1::Reason::StateDirectoryFull,
+        Reason::ExecutorEnded => v1::Reason::ExecutorEnded,
+        Reason::ExecutorSilent => v1::Reason::ExecutorSilent,
     }
 }
 
@@ -197,6 +201,7 @@ pub(crate) fn status_in(agent: AgentId, status: v1::TaskStatus) -> Result<TaskSt
         signal: status.signal,
         uuid: uuid("status.uuid", &status.uuid)?,
         timestamp_ms: status.timestamp_ms,
+        payload: status.mesos,
     })
 }
 
@@ -211,5 +216,6 @@ pub(crate) fn status_out(status: TaskStatus) -> v1::TaskStatus {
         signal: status.signal,
         uuid: status.uuid.map(|uuid| uuid.to_vec()).unwrap_or_default(),
         timestamp_ms: status.timestamp_ms,
+        mesos: status.payload,
     }
 }

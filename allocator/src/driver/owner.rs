@@ -241,11 +241,12 @@ impl Loop {
         if let (true, Some(problem)) = (new, self.durability.trouble()) {
             return self.refuse(Some(answer), problem);
         }
-        let command = Command::Subscribe(wish.framework, wish.info, wish.session);
+        let Subscribing { framework, info, suppressed, session } = wish;
+        let command = Command::Subscribe(framework, info, suppressed, session);
         let result = self.machine.decide(now, command, &mut self.effects);
         let mut undo = Undo::Nothing;
         if let Ok(Reply::Framework(id)) = result {
-            self.streams.framework_arrives(id, wish.session, outlet);
+            self.streams.framework_arrives(id, session, outlet);
             if new {
                 undo = Undo::Framework(id);
             }

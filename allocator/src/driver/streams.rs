@@ -125,6 +125,7 @@ impl Streams {
             | Effect::Launch(agent, _)
             | Effect::Promote(agent, ..)
             | Effect::Kill(agent, ..)
+            | Effect::ToExecutor(agent, ..)
             | Effect::DestroyVolume(agent, ..)
             | Effect::Acknowledge(agent, ..) => self.order(*agent, effect),
             Effect::EndStream(framework, session, _) => {
@@ -134,6 +135,8 @@ impl Streams {
             | Effect::Offers(framework, _)
             | Effect::Rescind(framework, ..)
             | Effect::Update(framework, _)
+            | Effect::ExecutorEnded(framework, ..)
+            | Effect::FromExecutor(framework, ..)
             | Effect::AgentLost(framework, ..) => self.tell(*framework, effect),
         }
     }

@@ -57,7 +57,7 @@ impl Scheduler for Door {
         let (id, info) = wire::framework_in(request.into_inner().framework)?;
         let session = new_session();
         let name = info.name.clone();
-        let (framework, feed) = self.driver.subscribe(id, info, session).await?;
+        let (framework, feed) = self.driver.subscribe(id, info, Vec::new(), session).await?;
         info!(%framework, name, "subscribed");
         let caller = Caller { framework, session };
         Ok(Response::new(Events::new(feed, caller, self.driver.clone())))
@@ -95,14 +95,15 @@ impl Scheduler for Door {
         &self,
         request: Request<v1::ReviveRequest>,
     ) -> Result<Response<CallResponse>, Status> {
-        self.call(Command::Revive(wire::caller_in(request.into_inner().caller)?)).await
+        self.call(Command::Revive(wire::caller_in(request.into_inner().caller)?, Vec::new())).await
     }
 
     async fn suppress(
         &self,
         request: Request<v1::SuppressRequest>,
     ) -> Result<Response<CallResponse>, Status> {
-        self.call(Command::Suppress(wire::caller_in(request.into_inner().caller)?)).await
+        self.call(Command::Suppress(wire::caller_in(request.into_inner().caller)?, Vec::new()))
+            .await
     }
 
     async fn kill(

@@ -160,13 +160,13 @@ fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
     v1::FrameworkState {
         framework_id: known.id.to_string(),
         name: known.info.name.clone(),
-        role: known.info.role.clone(),
+        role: known.info.roles.join(", "),
         connected: known.connected,
-        suppressed: known.suppressed,
-        offers: count(known.offers.len()),
+        suppressed: state.seats.of(known).all(|seat| seat.suppressed),
+        offers: count(state.seats.of(known).map(|seat| seat.offers.len()).sum()),
         tasks: count(active.filter(|task| !task.state.is_terminal()).count()),
-        wanted: count(known.wanted.as_ref().map_or(0, Wants::len)),
-        dominant_share: share(known.held, state.agents.total()),
+        wanted: count(state.seats.wanted_by(known).map_or(0, Wants::len)),
+        dominant_share: share(state.held_by(known), state.agents.total()),
         accepts_revocable: known.info.accepts_revocable,
     }
 }

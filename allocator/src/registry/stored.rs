@@ -13,13 +13,20 @@ use std::time::Duration;
 #[derive(Serialize, Deserialize)]
 struct StoredFramework {
     name: String,
-    role: String,
+    /// In place of `roles`, in records of an allocator that knew of one role only.
+    #[serde(default, skip_serializing)]
+    role: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
     user: String,
     failover_timeout_ms: u64,
     accepts_revocable: bool,
     only_revocable: bool,
     #[serde(default)]
     says_wants: bool,
+    /// What a Mesos framework said of itself, encoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mesos: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,13 +63,15 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
     match record {
         Record::Framework(_, info) => json(&StoredFramework {
             name: info.name.clone(),
-            role: info.role.clone(),
+            role: None,
+            roles: info.roles.clone(),
             user: info.user.clone(),
             failover_timeout_ms: u64::try_from(info.failover_timeout.as_millis())
                 .unwrap_or(u64::MAX),
             accepts_revocable: info.accepts_revocable,
             only_revocable: info.only_revocable,
             says_wants: info.says_wants,
+            mesos: info.payload.clone(),
         }),
         Record::Agent(_, hostname) => json(&StoredAgent { hostname: hostname.clone() }),
         Record::Role(_, weight_milli, opportunistic) => {
@@ -94,12 +103,13 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
             let stored: StoredFramework = from_json(value)?;
             let info = FrameworkInfo {
                 name: stored.name,
-                role: stored.role,
+                roles: stored.role.into_iter().chain(stored.roles).collect(),
                 user: stored.user,
                 failover_timeout: Duration::from_millis(stored.failover_timeout_ms),
                 accepts_revocable: stored.accepts_revocable,
                 only_revocable: stored.only_revocable,
                 says_wants: stored.says_wants,
+                payload: stored.mesos,
                 // It says them anew when it comes back, and is offered nothing before.
                 ..FrameworkInfo::default()
             };
@@ -133,4 +143,26 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
 
 fn from_json<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
     serde_json::from_slice(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_framework_of_one_role_is_still_read_and_one_of_several_comes_back() {
+        let old = br#"{"name":"f","role":"web","user":"u","failover_timeout_ms":1000,
+            "accepts_revocable":true,"only_revocable":false}"#;
+        let Ok(Record::Framework(id, info)) = decode("framework/F1-7", old) else {
+            panic!("not read")
+        };
+        assert_eq!(
+            (info.roles.as_slice(), info.accepts_revocable),
+            (&["web".to_owned()][..], true)
+        );
+        let roles = vec!["web".to_owned(), "db/a".to_owned()];
+        let several = Record::Framework(id, FrameworkInfo { roles, ..info });
+        let value = encode(&several).unwrap();
+        assert_eq!(decode(&key(&several), &value), Ok(several));
+    }
 }

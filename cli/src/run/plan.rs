@@ -1,6 +1,5 @@
 //! The task that `headroom run`'s flags make, and the framework that asks for it.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::time::Duration;
@@ -61,8 +60,7 @@ impl Plan {
             limit_cpus: args.limit_cpus.map(Cpus::cpus),
             limit_memory_mib: args.limit_memory.map(Memory::mib),
             kill_grace_ms: Some(span::millis(args.grace)),
-            labels: BTreeMap::new(),
-            reserved: Vec::new(),
+            ..TaskInfo::default()
         };
         let ports = args.ports.unwrap_or(0);
         Ok(Plan { task_id, wanted: resources(args), ports, framework, task })

@@ -115,6 +115,21 @@ pub struct TaskInfo {
     /// narrowly comes first, and no volume.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    /// Of tasks of Mesos frameworks that run in an executor, and of executors.
+    #[prost(message, optional, tag = "30")]
+    pub mesos: ::core::option::Option<Mesos>,
+}
+/// What a Mesos framework wrote, for its executors: messages of mesos.v1, encoded.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mesos {
+    /// Of an executor.
+    #[prost(bytes = "vec", tag = "1")]
+    pub framework_info: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub executor_info: ::prost::alloc::vec::Vec<u8>,
+    /// Of a task in an executor.
+    #[prost(bytes = "vec", tag = "3")]
+    pub task_info: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
@@ -155,6 +170,9 @@ pub struct TaskStatus {
     /// Milliseconds since 1970 on the sender's clock.
     #[prost(uint64, tag = "9")]
     pub timestamp_ms: u64,
+    /// What a Mesos executor said: mesos.v1.TaskStatus, encoded.
+    #[prost(bytes = "vec", tag = "30")]
+    pub mesos: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -235,6 +253,10 @@ pub enum Reason {
     AgentRestarted = 11,
     Reconciliation = 12,
     StateDirectoryFull = 13,
+    /// its executor ended before it did
+    ExecutorEnded = 20,
+    /// its executor did not register in time
+    ExecutorSilent = 21,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -257,6 +279,8 @@ impl Reason {
             Self::AgentRestarted => "REASON_AGENT_RESTARTED",
             Self::Reconciliation => "REASON_RECONCILIATION",
             Self::StateDirectoryFull => "REASON_STATE_DIRECTORY_FULL",
+            Self::ExecutorEnded => "REASON_EXECUTOR_ENDED",
+            Self::ExecutorSilent => "REASON_EXECUTOR_SILENT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -276,13 +300,15 @@ impl Reason {
             "REASON_AGENT_RESTARTED" => Some(Self::AgentRestarted),
             "REASON_RECONCILIATION" => Some(Self::Reconciliation),
             "REASON_STATE_DIRECTORY_FULL" => Some(Self::StateDirectoryFull),
+            "REASON_EXECUTOR_ENDED" => Some(Self::ExecutorEnded),
+            "REASON_EXECUTOR_SILENT" => Some(Self::ExecutorSilent),
             _ => None,
         }
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentMessage {
-    #[prost(oneof = "agent_message::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "agent_message::Message", tags = "1, 2, 3, 4, 5, 20")]
     pub message: ::core::option::Option<agent_message::Message>,
 }
 /// Nested message and enum types in `AgentMessage`.
@@ -302,6 +328,8 @@ pub mod agent_message {
         Lending(super::LendingChange),
         #[prost(message, tag = "5")]
         FileChunk(super::FileChunk),
+        #[prost(message, tag = "20")]
+        FromExecutor(super::ExecutorMessage),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -368,6 +396,20 @@ pub struct HeldTask {
     /// The part of the resources that is reserved.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
+    #[prost(oneof = "held_task::Kind", tags = "20, 21")]
+    pub kind: ::core::option::Option<held_task::Kind>,
+}
+/// Nested message and enum types in `HeldTask`.
+pub mod held_task {
+    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(bool, tag = "20")]
+        IsExecutor(bool),
+        #[prost(uint64, tag = "21")]
+        ExecutorHandle(u64),
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Report {
@@ -505,7 +547,7 @@ pub struct FileChunk {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AllocatorMessage {
-    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20")]
     pub message: ::core::option::Option<allocator_message::Message>,
 }
 /// Nested message and enum types in `AllocatorMessage`.
@@ -528,6 +570,8 @@ pub mod allocator_message {
         DestroyVolume(super::DestroyVolume),
         #[prost(message, tag = "8")]
         Promote(super::PromoteTask),
+        #[prost(message, tag = "20")]
+        ToExecutor(super::ExecutorMessage),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -564,6 +608,29 @@ pub struct Launch {
     /// The part of the task's resources that is reserved, its volumes included.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
+    #[prost(oneof = "launch::Kind", tags = "20, 21")]
+    pub kind: ::core::option::Option<launch::Kind>,
+}
+/// Nested message and enum types in `Launch`.
+pub mod launch {
+    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(bool, tag = "20")]
+        IsExecutor(bool),
+        #[prost(uint64, tag = "21")]
+        ExecutorHandle(u64),
+    }
+}
+/// What a framework says to its executor, or that to it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecutorMessage {
+    /// The executor.
+    #[prost(uint64, tag = "1")]
+    pub handle: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KillTask {

@@ -153,11 +153,11 @@ impl<'a> Cluster<'a> {
         let session = number as u64 + 1;
         let info = FrameworkInfo {
             name: format!("framework{number}"),
-            role: format!("role{number}"),
+            roles: vec![format!("role{number}")],
             accepts_revocable: self.setup.reclaim,
             ..FrameworkInfo::default()
         };
-        let reply = self.apply(Command::Subscribe(None, info, session))?;
+        let reply = self.apply(Command::Subscribe(None, info, Vec::new(), session))?;
         let Reply::Framework(framework) = reply else {
             return Err(ClusterError::Unexpected(reply));
         };
@@ -276,7 +276,7 @@ impl<'a> Cluster<'a> {
         framework.queue.insert(job);
         framework.suppressed = false;
         let caller = framework.caller;
-        self.apply(Command::Revive(caller))?;
+        self.apply(Command::Revive(caller, Vec::new()))?;
         self.drain()?;
         self.settle_hunger()
     }
@@ -290,9 +290,9 @@ impl<'a> Cluster<'a> {
                 let caller = framework.caller;
                 let suppress = framework.suppressed;
                 self.apply(if suppress {
-                    Command::Suppress(caller)
+                    Command::Suppress(caller, Vec::new())
                 } else {
-                    Command::Revive(caller)
+                    Command::Revive(caller, Vec::new())
                 })?;
                 self.drain()?;
             }
@@ -370,6 +370,8 @@ impl<'a> Cluster<'a> {
         Launch {
             name: self.record.new_name(job),
             request: Amounts::of(cpus_milli, 0).into(),
+            fault: None,
+            executor: None,
             payload: (job as u64).to_le_bytes().to_vec(),
         }
     }
@@ -534,7 +536,7 @@ impl<'a> Cluster<'a> {
         let busy = self.frameworks.iter().filter_map(|framework| {
             let of = state.frameworks.get(&framework.caller.framework)?;
             let active = !framework.queue.is_empty() || !of.tasks.is_empty();
-            active.then(|| of.held.cpus_milli())
+            active.then(|| state.held_by(of).cpus_milli())
         });
         self.record.step(lendable, busy);
         Ok(())

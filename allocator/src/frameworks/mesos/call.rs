@@ -1,0 +1,187 @@
+//! What frameworks call, as commands.
+
+use super::{
+    framework::framework_in,
+    task::{grace_ms, launch_in},
+};
+use crate::mesos::resources::resources_in;
+use headroom_core::{
+    command::{Caller, Command},
+    ids::{AgentId, OfferId},
+    operate::{Deeds, MAX_OPERATIONS},
+    reservation::{Operation, Parts},
+};
+use headroom_proto::mesos::v1::{
+    self, Filters, Resource,
+    offer::{self, operation::Type as OperationType},
+    scheduler::{Call, call::Type},
+};
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long what was not used is not offered again, unless said otherwise.
+const DEFAULT_REFUSAL: Duration = Duration::from_secs(5);
+/// Offers, tasks or questions that one call may name: at most.
+const MAX_NAMED: usize = 10_000;
+
+/// Why a call is not for the core.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(super) enum CallFault {
+    /// 400.
+    #[error("{0}")]
+    Wrong(String),
+    /// 501.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+fn wrong(why: impl Into<String>) -> CallFault {
+    CallFault::Wrong(why.into())
+}
+
+/// A call's commands, in order; none: it is taken and changes nothing.
+pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, CallFault> {
+    let missing = |what: &str| wrong(format!("Expecting '{what}' to be present"));
+    Ok(vec![match call.r#type() {
+        Type::Subscribe | Type::Unknown => return Err(wrong("unexpected call")),
+        Type::Teardown => Command::Teardown(caller.framework),
+        Type::Accept => {
+            let accept = call.accept.ok_or_else(|| missing("accept"))?;
+            let refusal = refusal(accept.filters);
+            let offers = offers_in(&accept.offer_ids)?;
+            if accept.operations.is_empty() {
+                Command::Decline(caller, offers, refusal)
+            } else {
+                Command::Operate(caller, offers, deeds_in(&accept.operations)?, refusal)
+            }
+        }
+        Type::Decline => {
+            let decline = call.decline.ok_or_else(|| missing("decline"))?;
+            let offers = offers_in(&decline.offer_ids)?;
+            Command::Decline(caller, offers, refusal(decline.filters))
+        }
+        Type::Revive => {
+            let roles = call.revive.map(|revive| revive.roles).unwrap_or_default();
+            Command::Revive(caller, roles)
+        }
+        Type::Suppress => {
+            let roles = call.suppress.map(|suppress| suppress.roles).unwrap_or_default();
+            Command::Suppress(caller, roles)
+        }
+        Type::Kill => {
+            let kill = call.kill.ok_or_else(|| missing("kill"))?;
+            let grace = kill.kill_policy.and_then(|policy| policy.grace_period);
+            let grace = grace.map(|grace| Duration::from_millis(grace_ms(grace.nanoseconds)));
+            Command::Kill(caller, kill.task_id.value, grace)
+        }
+        Type::Shutdown => {
+            let shutdown = call.shutdown.ok_or_else(|| missing("shutdown"))?;
+            let agent = agent_in(&shutdown.agent_id)?;
+            Command::EndExecutor(caller, agent, shutdown.executor_id.value)
+        }
+        Type::Acknowledge => {
+            let acknowledge = call.acknowledge.ok_or_else(|| missing("acknowledge"))?;
+            let uuid = <[u8; 16]>::try_from(&acknowledge.uuid[..]);
+            let uuid = uuid.map_err(|_| wrong("'acknowledge.uuid' is not 16 bytes long"))?;
+            Command::Acknowledge(caller, acknowledge.task_id.value, uuid)
+        }
+        Type::Reconcile => {
+            let reconcile = call.reconcile.ok_or_else(|| missing("reconcile"))?;
+            at_most("reconcile.tasks", reconcile.tasks.len())?;
+            let names = reconcile.tasks.into_iter().map(|task| task.task_id.value);
+            Command::Reconcile(caller, names.collect())
+        }
+        Type::Message => {
+            let message = call.message.ok_or_else(|| missing("message"))?;
+            let agent = agent_in(&message.agent_id)?;
+            Command::ToExecutor(caller, agent, message.executor_id.value, message.data.into())
+        }
+        // Mesos' own allocator does nothing with it either; inverse offers are not made yet, so there
+        // is none to answer, and no operation's update waits to be acknowledged.
+        Type::Request
+        | Type::AcceptInverseOffers
+        | Type::DeclineInverseOffers
+        | Type::AcknowledgeOperationStatus => return Ok(Vec::new()),
+        Type::ReconcileOperations => {
+            let why = "RECONCILE_OPERATIONS is not supported: operations have no feedback here";
+            return Err(CallFault::Unsupported(why.to_owned()));
+        }
+        Type::UpdateFramework => {
+            let update = call.update_framework.ok_or_else(|| missing("update_framework"))?;
+            let info = framework_in(&update.framework_info, update.offer_constraints.as_ref());
+            Command::UpdateFramework(caller, info.map_err(wrong)?, update.suppressed_roles)
+        }
+    }])
+}
+
+fn at_most(what: &str, count: usize) -> Result<(), CallFault> {
+    if count > MAX_NAMED {
+        return Err(wrong(format!("'{what}': {count} are too many, at most {MAX_NAMED}")));
+    }
+    Ok(())
+}
+
+/// Ids that are none of ours stand for offers that are not there any more.
+fn offers_in(ids: &[v1::OfferId]) -> Result<Vec<OfferId>, CallFault> {
+    at_most("offer_ids", ids.len())?;
+    let unknown = OfferId::from_number(0);
+    Ok(ids.iter().map(|id| id.value.parse().unwrap_or(unknown)).collect())
+}
+
+fn agent_in(id: &v1::AgentId) -> Result<AgentId, CallFault> {
+    id.value.parse().map_err(|problem| wrong(format!("'agent_id': {problem}")))
+}
+
+/// Nothing that is not a span of time is one: the default then stands, as in Mesos.
+fn refusal(filters: Option<Filters>) -> Duration {
+    let seconds = filters.map(|filters| filters.refuse_seconds());
+    let span = seconds.and_then(|seconds| match seconds {
+        large if large > 1e12 => Some(Duration::MAX),
+        other => Duration::try_from_secs_f64(other).ok(),
+    });
+    span.unwrap_or(DEFAULT_REFUSAL)
+}
+
+fn deeds_in(operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
+    at_most("accept.operations", operations.len())?;
+    let mut deeds = Deeds::default();
+    for operation in operations {
+        let missing = || wrong(format!("{:?} has no body", operation.r#type()));
+        let parts = |resources: &[Resource]| -> Result<Parts, CallFault> {
+            Ok(resources_in(resources).map_err(wrong)?.parts)
+        };
+        let change = match operation.r#type() {
+            OperationType::Launch => {
+                let launch = operation.launch.as_ref().ok_or_else(missing)?;
+                at_most("launch.task_infos", launch.task_infos.len())?;
+                deeds.launches.extend(launch.task_infos.iter().map(launch_in));
+                continue;
+            }
+            OperationType::Reserve => {
+                let reserve = operation.reserve.as_ref().ok_or_else(missing)?;
+                Operation::Reserve(parts(&reserve.resources)?)
+            }
+            OperationType::Unreserve => {
+                let unreserve = operation.unreserve.as_ref().ok_or_else(missing)?;
+                Operation::Unreserve(parts(&unreserve.resources)?)
+            }
+            OperationType::Create => {
+                let create = operation.create.as_ref().ok_or_else(missing)?;
+                Operation::Create(parts(&create.volumes)?)
+            }
+            OperationType::Destroy => {
+                let destroy = operation.destroy.as_ref().ok_or_else(missing)?;
+                Operation::Destroy(parts(&destroy.volumes)?)
+            }
+            other => {
+                let why = format!("the operation {} is not supported", other.as_str_name());
+                return Err(CallFault::Unsupported(why));
+            }
+        };
+        deeds.operations.push(change);
+    }
+    if deeds.operations.len() > MAX_OPERATIONS {
+        return Err(wrong(format!("at most {MAX_OPERATIONS} operations are taken in one call")));
+    }
+    Ok(deeds)
+}

@@ -1,0 +1,141 @@
+//! How tasks are, in Mesos' states, reasons and sources.
+
+use super::framework::Traits;
+use headroom_core::tasks::{Reason, TaskState, TaskStatus};
+use headroom_proto::mesos::v1::{
+    self, AgentId, TaskId,
+    task_status::{Reason as WireReason, Source},
+};
+use prost::Message as _;
+
+/// The status as a framework of these traits is told it.
+pub(super) fn status_out(status: TaskStatus, traits: &Traits) -> v1::TaskStatus {
+    let base = said(&status, traits);
+    v1::TaskStatus {
+        task_id: TaskId { value: status.name },
+        agent_id: status.agent.map(|agent| AgentId { value: agent.to_string() }),
+        uuid: status.uuid.map(|uuid| uuid.to_vec().into()),
+        timestamp: Some(seconds(status.timestamp_ms)),
+        ..base
+    }
+}
+
+/// What an executor said itself, or what Mesos' own parts would say.
+fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
+    // The agent keeps only what it could read.
+    if !status.payload.is_empty()
+        && let Ok(own) = v1::TaskStatus::decode(status.payload.as_slice())
+    {
+        return v1::TaskStatus { source: Some(Source::Executor.into()), ..own };
+    }
+    let (source, reason) = origin(status);
+    let is_text_for_people = !status.message.is_empty();
+    v1::TaskStatus {
+        state: state_out(status, traits).into(),
+        source: Some(source.into()),
+        reason: reason.map(Into::into),
+        message: is_text_for_people.then(|| status.message.clone()),
+        ..v1::TaskStatus::default()
+    }
+}
+
+fn seconds(timestamp_ms: u64) -> f64 {
+    if timestamp_ms == 0 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        return since.unwrap_or_default().as_secs_f64();
+    }
+    timestamp_ms as f64 / 1_000.0
+}
+
+/// Frameworks that do not know of partitions are told LOST for all that cannot be told better.
+fn state_out(status: &TaskStatus, traits: &Traits) -> v1::TaskState {
+    use v1::TaskState as Wire;
+    let aware = |state| if traits.partition_aware { state } else { Wire::TaskLost };
+    match (status.state, status.reason) {
+        (TaskState::Killed, Reason::Preempted) => aware(Wire::TaskGone),
+        (TaskState::Staging, _) => Wire::TaskStaging,
+        (TaskState::Running, _) => Wire::TaskRunning,
+        (TaskState::Killing, _) if traits.task_killing => Wire::TaskKilling,
+        (TaskState::Killing, _) => Wire::TaskRunning,
+        (TaskState::Finished, _) => Wire::TaskFinished,
+        (TaskState::Failed, _) => Wire::TaskFailed,
+        (TaskState::Killed, _) => Wire::TaskKilled,
+        (TaskState::Error, _) => Wire::TaskError,
+        (TaskState::Unreachable, _) => aware(Wire::TaskUnreachable),
+        (TaskState::Lost, Reason::InvalidOffers) => aware(Wire::TaskDropped),
+        (TaskState::Lost, Reason::Reconciliation) => aware(Wire::TaskUnknown),
+        (TaskState::Lost, _) => aware(Wire::TaskGone),
+    }
+}
+
+/// Who says so, and why.
+fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
+    use WireReason as Why;
+    match status.reason {
+        // What the built-in executor of commands says.
+        Reason::None | Reason::CommandFailed | Reason::KilledByFramework => {
+            (Source::Executor, None)
+        }
+        Reason::KilledByOperator => (Source::Agent, None),
+        Reason::MemoryLimit => (Source::Agent, Some(Why::ContainerLimitationMemory)),
+        Reason::Preempted => (Source::Agent, Some(Why::ContainerPreempted)),
+        Reason::LaunchFailed | Reason::StateDirectoryFull => {
+            (Source::Agent, Some(Why::ContainerLaunchFailed))
+        }
+        Reason::ExecutorEnded => (Source::Agent, Some(Why::ExecutorTerminated)),
+        Reason::ExecutorSilent => (Source::Agent, Some(Why::ExecutorRegistrationTimeout)),
+        Reason::AgentRestarted => (Source::Master, Some(Why::AgentRestarted)),
+        Reason::AgentLost => (Source::Master, Some(Why::AgentRemoved)),
+        Reason::FrameworkRemoved => (Source::Master, Some(Why::FrameworkRemoved)),
+        Reason::InvalidTask => (Source::Master, Some(Why::TaskInvalid)),
+        Reason::InvalidOffers => (Source::Master, Some(Why::InvalidOffers)),
+        Reason::Reconciliation => (Source::Master, Some(Why::Reconciliation)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(state: TaskState, reason: Reason, aware: bool) -> (v1::TaskState, Option<WireReason>) {
+        let traits = Traits { partition_aware: aware, ..Traits::default() };
+        let status = status_out(TaskStatus::of("t", None, state, reason), &traits);
+        (status.state(), status.reason.map(|_| status.reason()))
+    }
+
+    #[test]
+    fn preemption_is_loss_to_those_who_know_no_better() {
+        let why = Some(WireReason::ContainerPreempted);
+        let told = |aware| told(TaskState::Killed, Reason::Preempted, aware);
+        assert_eq!(told(false), (v1::TaskState::TaskLost, why));
+        assert_eq!(told(true), (v1::TaskState::TaskGone, why));
+    }
+
+    #[test]
+    fn what_is_not_known_is_lost_or_unknown() {
+        let why = Some(WireReason::Reconciliation);
+        let told = |aware| told(TaskState::Lost, Reason::Reconciliation, aware);
+        assert_eq!(told(false), (v1::TaskState::TaskLost, why));
+        assert_eq!(told(true), (v1::TaskState::TaskUnknown, why));
+    }
+
+    #[test]
+    fn what_an_executor_said_is_passed_on_as_it_was() {
+        let own = v1::TaskStatus {
+            task_id: TaskId { value: "x".into() },
+            state: v1::TaskState::TaskStarting.into(),
+            data: Some(vec![1, 2].into()),
+            healthy: Some(true),
+            ..v1::TaskStatus::default()
+        };
+        let status = TaskStatus {
+            payload: own.encode_to_vec(),
+            uuid: Some([3; 16]),
+            ..TaskStatus::of("t", None, TaskState::Staging, Reason::None)
+        };
+        let told = status_out(status, &Traits::default());
+        assert_eq!(told.state(), v1::TaskState::TaskStarting);
+        assert_eq!((told.data, told.healthy), (Some(vec![1, 2].into()), Some(true)));
+        assert_eq!((told.task_id.value.as_str(), told.uuid), ("t", Some(vec![3; 16].into())));
+    }
+}

@@ -1,0 +1,161 @@
+//! Tasks as Mesos frameworks describe them, as launches.
+
+use crate::convert::{amounts, task::task_name};
+use crate::mesos::resources::{Asked, resources_in};
+use headroom_core::{
+    command::Launch, executor::Executor, reservation::Parts, resources::Resources,
+};
+use headroom_proto::{
+    mesos::v1::{CommandInfo, ExecutorInfo, TaskInfo, environment::variable, executor_info},
+    v1,
+};
+use prost::Message as _;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A launch, and the parts it takes of what is kept.
+pub(super) type Placed = (Launch, Option<Parts>);
+
+/// What is to be launched; one that can't be says why, and is told so in its own update.
+pub(super) fn launch_in(info: &TaskInfo) -> Placed {
+    let name = info.task_id.value.clone();
+    match try_launch(info) {
+        Ok(placed) => placed,
+        Err(fault) => (Launch { name, fault: Some(fault), ..Launch::default() }, None),
+    }
+}
+
+fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
+    let name = task_name("task_id", info.task_id.value.clone()).map_err(|w| w.to_string())?;
+    let Asked { resources: request, parts } = resources_in(&info.resources)?;
+    if request.is_empty() {
+        return Err("the task uses no resources".to_owned());
+    }
+    let (executor, task) = match (&info.executor, &info.command) {
+        (Some(_), Some(_)) | (None, None) => {
+            return Err("a task has a command or an executor, and not both".to_owned());
+        }
+        (None, Some(command)) => (None, command_task(info, &name, &request, command)?),
+        (Some(executor), None) => {
+            let task = v1::TaskInfo {
+                task_id: name.clone(),
+                resources: Some(amounts::resources_out(&request)),
+                command: Some(v1::Command::default()),
+                mesos: Some(v1::Mesos { task_info: info.encode_to_vec(), ..v1::Mesos::default() }),
+                ..v1::TaskInfo::default()
+            };
+            (Some(Arc::new(executor_in(executor)?)), task)
+        }
+    };
+    let payload = task.encode_to_vec();
+    Ok((Launch { name, request, executor, payload, fault: None }, Some(parts.reserved())))
+}
+
+/// A task with a container of its own.
+fn command_task(
+    info: &TaskInfo,
+    name: &str,
+    request: &Resources,
+    command: &CommandInfo,
+) -> Result<v1::TaskInfo, String> {
+    not_yet(info)?;
+    let limit = |kind| info.limits.get(kind).map(|scalar| scalar.value).filter(|l| l.is_finite());
+    let unlimited = |kind| info.limits.get(kind).is_some_and(|scalar| scalar.value.is_infinite());
+    if unlimited("mem") {
+        return Err("limits: memory without a limit is not supported; name a number".to_owned());
+    }
+    let grace = info.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
+    let labels = info.labels.as_ref().map(|labels| &labels.labels[..]).unwrap_or_default();
+    Ok(v1::TaskInfo {
+        task_id: name.to_owned(),
+        resources: Some(amounts::resources_out(request)),
+        command: Some(command_in(command)?),
+        limit_cpus: limit("cpus"),
+        limit_memory_mib: limit("mem"),
+        kill_grace_ms: grace.map(|grace| grace_ms(grace.nanoseconds)),
+        labels: labels
+            .iter()
+            .map(|label| (label.key.clone(), label.value.clone().unwrap_or_default()))
+            .collect(),
+        ..v1::TaskInfo::default()
+    })
+}
+
+pub(super) fn grace_ms(nanoseconds: i64) -> u64 {
+    u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000
+}
+
+/// What is asked for and would be left out without a word.
+fn not_yet(info: &TaskInfo) -> Result<(), String> {
+    let asked = [
+        (info.container.is_some(), "container"),
+        (info.health_check.is_some(), "health_check"),
+        (info.check.is_some(), "check"),
+        (info.max_completion_time.is_some(), "max_completion_time"),
+        (info.command.as_ref().is_some_and(|command| !command.uris.is_empty()), "command.uris"),
+    ];
+    match asked.into_iter().find(|(there, _)| *there) {
+        Some((_, what)) => Err(format!("{what} is not supported yet")),
+        None => Ok(()),
+    }
+}
+
+fn command_in(command: &CommandInfo) -> Result<v1::Command, String> {
+    let value = command.value.clone().unwrap_or_default();
+    if value.is_empty() {
+        return Err("command.value is empty: there is nothing to run".to_owned());
+    }
+    let (shell, argv) = if command.shell() {
+        (value, Vec::new())
+    } else {
+        // Its own name for itself comes first and is the program's here.
+        let arguments = command.arguments.iter().skip(1).cloned();
+        (String::new(), [value].into_iter().chain(arguments).collect())
+    };
+    Ok(v1::Command {
+        shell,
+        argv,
+        environment: environment_in(command)?,
+        user: command.user.clone().unwrap_or_default(),
+    })
+}
+
+fn environment_in(command: &CommandInfo) -> Result<BTreeMap<String, String>, String> {
+    let variables = command.environment.as_ref().map(|all| &all.variables[..]);
+    let variables = variables.unwrap_or_default().iter().map(|variable| {
+        if variable.r#type() == variable::Type::Secret {
+            return Err(format!("environment {:?}: secrets are not supported", variable.name));
+        }
+        Ok((variable.name.clone(), variable.value.clone().unwrap_or_default()))
+    });
+    variables.collect()
+}
+
+fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
+    let id = info.executor_id.value.clone();
+    let id = task_name("executor_id", id).map_err(|wrong| wrong.to_string())?;
+    if info.r#type() == executor_info::Type::Default {
+        return Err(format!(
+            "executor {id:?}: the default executor runs task groups only (LAUNCH_GROUP)"
+        ));
+    }
+    if info.container.is_some() {
+        return Err(format!("executor {id:?}: container is not supported yet"));
+    }
+    let Some(command) = &info.command else {
+        return Err(format!("executor {id:?} has no command"));
+    };
+    if !command.uris.is_empty() {
+        return Err(format!("executor {id:?}: command.uris is not supported yet"));
+    }
+    let request = resources_in(&info.resources)?.resources;
+    let grace = info.shutdown_grace_period.as_ref();
+    let task = v1::TaskInfo {
+        task_id: id.clone(),
+        resources: Some(amounts::resources_out(&request)),
+        command: Some(command_in(command)?),
+        kill_grace_ms: grace.map(|grace| grace_ms(grace.nanoseconds)),
+        mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
+        ..v1::TaskInfo::default()
+    };
+    Ok(Executor { id, request, payload: task.encode_to_vec() })
+}

@@ -1,0 +1,7 @@
+//! What the doors that speak Mesos' API share: formats and codes, paths, how resources are written,
+//! what they say of the allocator as a master.
+
+pub(crate) mod http;
+pub(crate) mod master;
+pub(crate) mod paths;
+pub(crate) mod resources;
