@@ -89,9 +89,10 @@ impl Part {
     }
 
     fn qualities(&self, resource: Resource) -> impl Iterator<Item = Quality> + '_ {
-        let calibrations = self.expert.calibrations().all().iter();
-        calibrations.map(move |calibration| {
-            Quality::of(resource, calibration, self.peak(calibration.horizon()))
+        let calibrations = self.expert.calibrations().all().iter().enumerate();
+        calibrations.map(move |(number, calibration)| {
+            let known = self.expert.outlook().is_known(number);
+            Quality::of(resource, calibration, self.peak(calibration.horizon()), known)
         })
     }
 }
@@ -222,10 +223,15 @@ mod tests {
         };
         observe(&mut node, 0);
         assert_eq!(node.needed().or(Amounts::ZERO), Amounts::of(20_000, 65_000_000));
+        let reasons = |node: &NodeForecast| -> Vec<String> {
+            node.qualities().map(|quality| quality.reason).collect()
+        };
+        assert!(reasons(&node).iter().all(|reason| reason.contains("a third of")), "{node:?}");
         (1..5).for_each(|minute| observe(&mut node, minute));
         let short = node.needed();
         assert_eq!(short, node.peak(SHORT));
         assert!(short.memory_milli_mib < Some(10_000_000), "{short:?}");
+        assert_eq!(reasons(&node)[0], "no forecast of 600 s has come due yet");
         (5..481).for_each(|minute| observe(&mut node, minute));
         assert_eq!(node.needed().memory_milli_mib, node.peak(LONG).memory_milli_mib);
         assert_eq!(node.needed().cpus_milli, node.peak(SHORT).cpus_milli);

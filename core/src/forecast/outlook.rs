@@ -100,6 +100,12 @@ impl Outlook {
         long.min_by_key(|ahead| ahead.horizon).map(|ahead| ahead.peak)
     }
 
+    /// Whether enough of the past was seen for the horizon of this number.
+    #[must_use]
+    pub fn is_known(&self, number: usize) -> bool {
+        self.ahead.get(number).is_some_and(|ahead| ahead.known)
+    }
+
     /// The longest horizon for which enough of the past was seen; until then limits are forecast.
     #[must_use]
     pub fn longest_known(&self) -> Option<Duration> {

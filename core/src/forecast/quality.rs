@@ -23,16 +23,26 @@ pub struct Quality {
 }
 
 impl Quality {
-    pub(super) fn of(resource: Resource, calibration: &Calibration, peak: Option<u64>) -> Self {
+    /// `known`: whether the node has been seen for long enough.
+    pub(super) fn of(
+        resource: Resource,
+        calibration: &Calibration,
+        peak: Option<u64>,
+        known: bool,
+    ) -> Self {
         let horizon = calibration.horizon();
         let live = calibration.live();
         let what = match resource {
             Resource::Cpus => "CPU",
             Resource::Memory => "memory",
         };
+        let seconds = horizon.as_secs();
         let reason = match (peak, live) {
             (None, _) => format!("the node's use of {what} is not measured"),
-            (_, None) => format!("no forecast of {} s has come due yet", horizon.as_secs()),
+            (_, None) if !known => {
+                format!("until a third of {seconds} s has been seen, all that was asked for counts")
+            }
+            (_, None) => format!("no forecast of {seconds} s has come due yet"),
             _ => String::new(),
         };
         let (target, calibrated) = (calibration.target(), calibration.is_warm());
