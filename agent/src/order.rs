@@ -5,7 +5,7 @@ use crate::{
     containers::{Command, ContainerSpec, VolumeSpec, docker},
     reserved,
 };
-use headroom_core::reservation::Parts;
+use headroom_core::{reservation::Parts, resources::Amounts};
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,7 +20,7 @@ pub struct Order {
     pub handle: u64,
     /// The role it counts for.
     pub role: String,
-    /// Thousandths of CPUs that it holds.
+    /// CPUs that it holds.
     pub cpus: f64,
     /// MiB of memory that it holds.
     pub memory_mib: f64,
@@ -98,6 +98,12 @@ impl Order {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The CPUs and memory that the task holds.
+    #[must_use]
+    pub fn amounts(&self) -> Amounts {
+        Amounts::of((self.cpus * 1e3).round() as u64, (self.memory_mib * 1e3).round() as u64)
+    }
+
     /// What the task holds, as the wire says it.
     #[must_use]
     pub fn resources(&self) -> wire::Resources {
@@ -113,6 +119,41 @@ impl Order {
                 .collect(),
         }
     }
+}
+
+/// What a container is once its task holds a promise, and what the agent must then remember of it.
+///
+/// # Errors
+/// The message lacks a part.
+pub fn promoted(
+    spec: &ContainerSpec,
+    held: &Order,
+    promotion: &wire::PromoteTask,
+) -> Result<(ContainerSpec, Order), OrderError> {
+    let resources = promotion.resources.as_ref().ok_or(OrderError::Missing("resources"))?;
+    let order = Order {
+        cpus: resources.cpus,
+        memory_mib: resources.memory_mib,
+        disk_mib: resources.disk_mib,
+        gpus: resources.gpus,
+        ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
+        reserved: reserved::parts(promotion.reserved.clone()),
+        ..held.clone()
+    };
+    // A limit of its own is no part of what it holds.
+    let own_limit = spec.memory_bytes != memory_bytes(held.memory_mib);
+    let spec = ContainerSpec {
+        class: Class::Guaranteed,
+        request_cpus: order.cpus,
+        memory_bytes: if own_limit { spec.memory_bytes } else { memory_bytes(order.memory_mib) },
+        payload: serde_json::to_string(&order).unwrap_or_default(),
+        ..spec.clone()
+    };
+    Ok((spec, order))
+}
+
+fn memory_bytes(mib: f64) -> u64 {
+    (mib * f64::from(1 << 20)) as u64
 }
 
 /// The container to run for an order.
@@ -150,7 +191,7 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         class: if launch.revocable { Class::Revocable } else { Class::Guaranteed },
         request_cpus: order.cpus,
         limit_cpus: task.limit_cpus,
-        memory_bytes: (memory_mib * f64::from(1 << 20)) as u64,
+        memory_bytes: memory_bytes(memory_mib),
         pids_limit: Some(pids_limit),
         grace_ms: task.kill_grace_ms.unwrap_or(DEFAULT_GRACE_MS),
         no_new_privs: false,

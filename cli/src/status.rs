@@ -1,5 +1,7 @@
 //! `headroom status`: the cluster on one page.
 
+mod forecasts;
+
 use std::fmt::Write as _;
 
 use headroom_proto::v1::{AgentState, Cluster, Ledger, Resources, TaskState};
@@ -95,6 +97,13 @@ fn page(cluster: &Cluster, address: &str, output: Output) -> String {
     let _ = writeln!(page, "{}", work(cluster));
     if let Some(ledger) = &cluster.ledger {
         let _ = writeln!(page, "\n{}", words(ledger));
+    }
+    let forecasts = forecasts::lines(&cluster.agents);
+    if !forecasts.is_empty() {
+        let _ = writeln!(page, "Forecasts of guaranteed work and system, of late:");
+        for line in forecasts {
+            let _ = writeln!(page, "{line}");
+        }
     }
     page
 }

@@ -118,8 +118,8 @@ impl Machine {
                     task.state = held.state;
                     // Its promotion was lost with the stream.
                     if held.revocable && !task.revocable {
-                        let request = task.request.clone();
-                        effects.push(Effect::Promote(id, held.handle, request));
+                        let (request, reserved) = (task.request.clone(), task.reserved.clone());
+                        effects.push(Effect::Promote(id, held.handle, request, reserved));
                     }
                 }
             }

@@ -158,7 +158,7 @@ pub(super) fn children(dir: &Path) -> Result<Vec<PathBuf>, CgroupError> {
     Ok(entries.flatten().filter(is_group).map(|entry| entry.path()).collect())
 }
 
-fn read_procs(dir: &Path, pids: &mut BTreeSet<i32>) -> Result<(), CgroupError> {
+pub(super) fn read_procs(dir: &Path, pids: &mut BTreeSet<i32>) -> Result<(), CgroupError> {
     let file = dir.join("cgroup.procs");
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,

@@ -81,7 +81,7 @@ impl ProcessContainerizer {
             Err(e) => return Err(io_error(&spec.id, &dir, "make the directory")(e)),
         }
         self.start(spec, &dir).inspect_err(|_| {
-            if let Ok(Some(cgroup)) = self.cgroup_of(spec) {
+            if let Ok([Some(cgroup), _]) = self.groups_of(spec) {
                 let _ = cgroup.remove();
             }
             let _ = fs::remove_dir_all(&dir);
@@ -91,13 +91,11 @@ impl ProcessContainerizer {
     fn start(&self, spec: &ContainerSpec, dir: &Path) -> Result<Container, ContainerError> {
         let id = &spec.id;
         let sandbox = self.make_sandbox(spec)?;
-        let cgroup = match &self.tree {
-            Some(tree) => Some(
-                limited_group(tree, spec)
-                    .map_err(|source| ContainerError::Cgroup { id: id.clone(), source })?,
-            ),
-            None => None,
-        };
+        let cgroup_error = |source| ContainerError::Cgroup { id: id.clone(), source };
+        let [mut cgroup, other] = self.groups_of(spec).map_err(cgroup_error)?;
+        if let Some(tree) = &self.tree {
+            cgroup = Some(limited_group(tree, spec).map_err(cgroup_error)?);
+        }
         let place = self.tree.as_ref().map(|tree| LaunchCgroup {
             parent: tree.parent().to_owned(),
             controllers: tree.controllers(),
@@ -113,7 +111,7 @@ impl ProcessContainerizer {
         fs::write(&starting, "").map_err(io_error(id, &starting, "write"))?;
         let supervisor = SupervisorHandle::spawn(dir, &self.exe)
             .map_err(|source| ContainerError::Supervisor { id: id.clone(), source })?;
-        Ok(Container::new(dir, launch, cgroup, supervisor))
+        Ok(Container::new(dir, launch, [cgroup, other], supervisor))
     }
 
     /// Takes over a container that runs, or has run, from its directory.
@@ -122,8 +120,8 @@ impl ProcessContainerizer {
         let launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
             .map_err(|source| ContainerError::Checkpoint { id, source })?
             .ok_or_else(|| ContainerError::NoContainer { dir: dir.to_owned() })?;
-        let cgroup = self
-            .cgroup_of(&launch.spec)
+        let [cgroup, other] = self
+            .groups_of(&launch.spec)
             .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
         if let Some(cgroup) = &cgroup
             && cgroup.exists()
@@ -135,7 +133,7 @@ impl ProcessContainerizer {
                 .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
         }
         let supervisor = SupervisorHandle::open(dir).ok();
-        Ok(Container::new(dir, launch, cgroup, supervisor))
+        Ok(Container::new(dir, launch, [cgroup, other], supervisor))
     }
 
     /// Everything an earlier agent left in the state directory.
@@ -144,8 +142,12 @@ impl ProcessContainerizer {
             .map_err(|source| ContainerError::Checkpoint { id: "-".into(), source })
     }
 
-    fn cgroup_of(&self, spec: &ContainerSpec) -> Result<Option<ContainerCgroup>, CgroupError> {
-        self.tree.as_ref().map(|tree| tree.open_existing(spec.class, &spec.id)).transpose()
+    /// Its group, and that of the other class.
+    fn groups_of(&self, spec: &ContainerSpec) -> Result<[Option<ContainerCgroup>; 2], CgroupError> {
+        let Some(tree) = &self.tree else { return Ok([None, None]) };
+        let own = tree.open_existing(spec.class, &spec.id)?;
+        let other = tree.open_existing(spec.class.other(), &spec.id)?;
+        Ok([Some(own), Some(other)])
     }
 
     fn docker_launch(&self, spec: &ContainerSpec) -> Result<DockerLaunch, ContainerError> {
@@ -188,7 +190,10 @@ fn look_up(user: &str) -> Option<User> {
 
 /// The container's group with its limits. A controller this host lacks is in the tree's absences
 /// and its limit is not set; any other refusal is an error.
-fn limited_group(tree: &Tree, spec: &ContainerSpec) -> Result<ContainerCgroup, CgroupError> {
+pub(super) fn limited_group(
+    tree: &Tree,
+    spec: &ContainerSpec,
+) -> Result<ContainerCgroup, CgroupError> {
     let cgroup = tree.container(spec.class, &spec.id)?;
     tolerate_absent(cgroup.set_cpu_weight(spec.request_cpus))?;
     tolerate_absent(cgroup.set_cpu_limit(spec.limit_cpus))?;

@@ -10,6 +10,7 @@ mod error;
 mod launch;
 mod layout;
 mod process;
+mod promote;
 mod spec;
 mod volume;
 

@@ -34,7 +34,7 @@ pub enum Outcome {
 pub struct FinalUsage {
     /// Run time over its whole life.
     pub cpu_usage_ns: Option<u64>,
-    /// The most memory it held.
+    /// The most memory it held (of one that was promoted: before or after that).
     pub memory_peak_bytes: Option<u64>,
     /// How many of its processes the kernel killed for memory.
     pub oom_kills: Option<u64>,
@@ -44,6 +44,21 @@ pub struct FinalUsage {
     /// What of these could not be read, and why.
     #[serde(default)]
     pub absences: Vec<Absence>,
+}
+
+impl FinalUsage {
+    /// Both together; what either lacks is absent.
+    pub(super) fn plus(mut self, other: Self) -> Self {
+        let both = |a: Option<u64>, b: Option<u64>, add: fn(u64, u64) -> u64| Some(add(a?, b?));
+        self.absences.extend(other.absences);
+        Self {
+            cpu_usage_ns: both(self.cpu_usage_ns, other.cpu_usage_ns, u64::saturating_add),
+            memory_peak_bytes: both(self.memory_peak_bytes, other.memory_peak_bytes, u64::max),
+            oom_kills: both(self.oom_kills, other.oom_kills, u64::saturating_add),
+            limit_ooms: both(self.limit_ooms, other.limit_ooms, u64::saturating_add),
+            absences: self.absences,
+        }
+    }
 }
 
 /// `exit.json`.

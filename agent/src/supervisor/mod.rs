@@ -29,7 +29,7 @@ pub use start::run;
 pub(crate) use exit::unix_ms;
 pub(crate) use kill::Kill;
 pub(crate) use members::{LEFTOVER_PATIENCE, Members};
-pub(crate) use plan::{REVOCABLE_OOM_SCORE, output_file};
+pub(crate) use plan::output_file;
 pub(crate) use user::TaskUser;
 
 /// The subcommand both binaries dispatch to [`run`].

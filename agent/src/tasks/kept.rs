@@ -22,6 +22,8 @@ pub(super) struct Kept {
     pub(super) kill: Option<Kill>,
     pub(super) has_ended: bool,
     pub(super) telling: Telling,
+    /// Not carried out yet.
+    pub(super) promotion: Option<wire::PromoteTask>,
     pub(super) state: wire::TaskState,
 }
 
@@ -33,7 +35,8 @@ impl Kept {
         let quiet = if untold { wire::TaskState::Staging } else { wire::TaskState::Running };
         let state = telling.newest().map_or(quiet, |told| told.state());
         let has_ended = !matches!(state, wire::TaskState::Staging | wire::TaskState::Running);
-        Ok(Self { container, order, kill, has_ended, telling, state })
+        let promotion = None;
+        Ok(Self { container, order, kill, has_ended, telling, promotion, state })
     }
 
     /// Queues what is to be told.

@@ -7,6 +7,7 @@ mod hosting;
 mod inside;
 mod inventory;
 mod kept;
+mod promotion;
 mod recovery;
 mod telling;
 mod told;
@@ -14,6 +15,7 @@ mod told;
 pub use told::Told;
 
 use crate::{
+    cgroup::Class,
     config::Config,
     containers::{
         Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume, docker,
@@ -60,6 +62,8 @@ pub enum Message {
     Kill(wire::KillTask),
     /// An update was taken note of.
     Acknowledge(wire::AcknowledgeStatus),
+    /// A lent task holds a promise from now on.
+    Promote(wire::PromoteTask),
     /// End a volume and all that is in it.
     DestroyVolume(wire::DestroyVolume),
     /// A framework has something to say to an executor.
@@ -159,6 +163,7 @@ impl Keeper {
                     None => return,
                 },
                 _ = tick.tick() => {
+                    self.promote_late();
                     self.tell_again(TELL_AGAIN);
                     self.end_the_silent();
                 }
@@ -178,9 +183,8 @@ impl Keeper {
             Message::ToExecutor(said) => self.say_to_executor(said),
             Message::Executor(call) => self.executor_calls(*call),
             Message::GraceOver(handle) => self.grace_over(handle),
-            Message::Preempt(handle, why) => {
-                self.kill(handle, None, wire::Reason::Preempted, why);
-            }
+            Message::Promote(order) => self.promote(order),
+            Message::Preempt(handle, why) => self.preempt(handle, why),
             Message::Started(handle) => self.started(handle),
             Message::Ended(handle) => self.ended(handle),
             Message::Inventory(answer) => {
@@ -255,6 +259,7 @@ impl Keeper {
             cgroup: kept.container.cgroup().cloned(),
             name: spec.task.clone(),
             nests: spec.docker.is_some(),
+            request: kept.order.amounts(),
         };
         if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
             warn!(task = spec.task, "is not measured: the meter does not keep up");
@@ -310,11 +315,23 @@ impl Keeper {
         }
     }
 
+    /// Lent work gives way; what was promoted meanwhile is not lent any more.
+    fn preempt(&mut self, handle: u64, why: &str) {
+        let kept = self.tasks.get(&handle);
+        if kept.is_some_and(|kept| kept.container.spec().class == Class::Revocable) {
+            self.kill(handle, None, wire::Reason::Preempted, why);
+        }
+    }
+
     /// A task has begun to run.
     fn started(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        let promotion = kept.promotion.take();
         if kept.push_start() {
             self.tell(handle);
+        }
+        if let Some(order) = promotion {
+            self.promote(order);
         }
     }
 

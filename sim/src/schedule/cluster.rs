@@ -243,7 +243,7 @@ impl<'a> Cluster<'a> {
     fn carry_out(&mut self, effect: Effect) -> Result<(), ClusterError> {
         match effect {
             Effect::Launch(agent, order) => self.launch(agent, order.handle, &order.payload),
-            Effect::Promote(agent, handle, request) => {
+            Effect::Promote(agent, handle, request, _) => {
                 let Some(node) = self.by_agent.get(&agent).copied() else { return Ok(()) };
                 self.touch(node)?;
                 self.places[node].node.promote(handle, request.amounts.cpus_milli());

@@ -12,7 +12,6 @@ use super::spec::{DockerSpec, SANDBOX, below_sandbox};
 use super::{DockerLaunch, parameter};
 use crate::cgroup::Class;
 use crate::containers::{Command, ContainerSpec, Launch};
-use crate::supervisor::REVOCABLE_OOM_SCORE;
 
 /// Whose container it is: the state directory, which one agent alone uses.
 pub(super) const OWNER_LABEL: &str = "headroom.agent";
@@ -85,7 +84,7 @@ fn host_config(
         privileged: Some(docker.privileged),
         // What it writes goes to the sandbox, and only there.
         log_config: Some(HostConfigLogConfig { typ: Some("none".into()), config: None }),
-        oom_score_adj: (spec.class == Class::Revocable).then_some(REVOCABLE_OOM_SCORE.into()),
+        oom_score_adj: (spec.class == Class::Revocable).then_some(spec.class.oom_score().into()),
         security_opt: spec.no_new_privs.then(|| vec!["no-new-privileges:true".into()]),
         ..HostConfig::default()
     }
