@@ -48,10 +48,8 @@ impl Kept {
     /// Queues that it runs, once: not before it does, and not if it was asked to end meanwhile.
     pub(super) fn push_start(&mut self) -> bool {
         let is_news = self.state == wire::TaskState::Staging && !self.container.is_starting();
-        if is_news {
-            if self.push(Told::running()) {
-                self.container.note_start();
-            }
+        if is_news && self.push(Told::running()) {
+            self.container.note_start();
         }
         is_news
     }
