@@ -12,9 +12,8 @@ use std::{
 use headroom_tests::{Cluster, Docker, IMAGE, Settings, Started, can_run, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
-/// Runs until the file `go` is in its sandbox, then ends with code 5.
-const WAITS: &str = "cd $MESOS_SANDBOX; echo ready; while [ ! -e go ]; do sleep 0.05; done; \
-    echo gone; exit 5";
+/// Runs until there is a file of its name in the volume, then ends with code 5.
+const WAITS: &str = "echo ready; while [ ! -e /go/$NAME ]; do sleep 0.05; done; echo gone; exit 5";
 /// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
 const LENDS: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_window_s = 10\n";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,9 +25,23 @@ fn start(flags: &[&'static str]) -> Option<(Docker, Cluster)> {
     Some((docker, cluster))
 }
 
-fn let_go(cluster: &Cluster) {
-    let output = cluster.sandbox_file("stdout").expect("a sandbox");
-    fs::write(output.with_file_name("go"), "").expect("go");
+/// Starts [`WAITS`] and comes back when it is there.
+fn waiting(cluster: &Cluster, name: &str) -> Started {
+    let gate = gate(cluster);
+    fs::create_dir_all(&gate).expect("a directory");
+    let (volume, name_is) = (format!("{}:/go", gate.display()), format!("NAME={name}"));
+    let line = ["--docker", IMAGE, "--volume", &volume, "--env", &name_is, "--", "sh", "-c", WAITS];
+    let run = cluster.run_named(name, &line);
+    wait_until("it is ready", || run.out().contains("ready"));
+    run
+}
+
+fn let_go(cluster: &Cluster, name: &str) {
+    fs::write(gate(cluster).join(name), "").expect("go");
+}
+
+fn gate(cluster: &Cluster) -> PathBuf {
+    cluster.house.path().join("go")
 }
 
 /// The task's end left nothing, at Docker neither.
@@ -187,8 +200,7 @@ fn passing_the_memory_limit_is_told_apart_from_a_kill() {
 fn it_runs_on_without_its_agent_and_is_adopted() {
     let Some((docker, mut cluster)) = start(&[]) else { return };
     let settings = docker.settings(Settings::quick());
-    let run = cluster.run_named("one", &["--docker", IMAGE, "--", "sh", "-c", WAITS]);
-    wait_until("it is ready", || run.out().contains("ready"));
+    let run = waiting(&cluster, "one");
     let before = docker.containers();
     cluster.kill_agent();
     sleep(Duration::from_millis(500));
@@ -197,15 +209,14 @@ fn it_runs_on_without_its_agent_and_is_adopted() {
     cluster.until("one", "running");
     assert_eq!(docker.containers(), before, "it is the same container");
     wait_until("its memory is told", || cluster.task("one")["used"]["memory_mib"].is_number());
-    let_go(&cluster);
+    let_go(&cluster, "one");
     let done = run.done();
     assert_eq!((done.code, done.out.as_str()), (5, "ready\ngone\n"), "{done:?}");
     empty(&docker, &cluster);
 
-    let run = cluster.run_named("two", &["--docker", IMAGE, "--", "sh", "-c", WAITS]);
-    wait_until("it is ready", || run.out().contains("ready"));
+    let run = waiting(&cluster, "two");
     cluster.kill_agent();
-    let_go(&cluster);
+    let_go(&cluster, "two");
     wait_until("it ends", || docker.containers().is_empty());
     cluster.start_agent(&settings, &[]);
     let done = run.done();
@@ -239,8 +250,7 @@ fn orphans_of_ours_are_removed_at_a_restart_and_others_are_not() {
 #[test]
 fn docker_may_be_restarted_under_a_task() {
     let Some((mut docker, cluster)) = start(&["--live-restore"]) else { return };
-    let run = cluster.run_named("one", &["--docker", IMAGE, "--", "sh", "-c", WAITS]);
-    wait_until("it is ready", || run.out().contains("ready"));
+    let run = waiting(&cluster, "one");
     docker.stop();
     sleep(Duration::from_millis(500));
     assert_eq!(cluster.task("one")["state"], "running");
@@ -251,11 +261,11 @@ fn docker_may_be_restarted_under_a_task() {
     docker.start_again();
     // What it writes from now on is heard again.
     sleep(Duration::from_secs(3));
-    let_go(&cluster);
+    let_go(&cluster, "one");
     let done = run.done();
     assert_eq!((done.code, done.out.as_str()), (5, "ready\ngone\n"), "{done:?}");
     // A task is killed without it too; how it ended Docker tells when it is back.
-    let run = cluster.run_named("two", &["--docker", IMAGE, "--", "sh", "-c", WAITS]);
+    let run = waiting(&cluster, "two");
     docker.stop();
     assert_eq!(cluster.headroom(&["kill", "--grace", "200ms", "two"]).code, 0);
     wait_until("its processes end", || cluster.house.cgroups.task_pids().is_empty());

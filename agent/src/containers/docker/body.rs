@@ -1,7 +1,7 @@
 //! The container as Docker's API wants it described.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding, PortMap,
@@ -18,6 +18,8 @@ pub(super) const OWNER_LABEL: &str = "headroom.agent";
 /// Which of our containers it is.
 pub(super) const CONTAINER_LABEL: &str = "headroom.container";
 const PAGE_BYTES: u64 = 4096;
+/// Docker refuses a smaller limit.
+const LEAST_BYTES: u64 = 6 << 20;
 
 /// The name of a container at Docker.
 pub(super) fn name(id: &str) -> String {
@@ -75,7 +77,7 @@ fn host_config(
         cgroup_parent: Some(cgroup_parent.to_owned()),
         // Ours is the limit that holds, for all of the task; this one, a page above it, is for
         // programs that look up in their own group how much memory they may use.
-        memory: i64::try_from(spec.memory_bytes + page_bytes()).ok(),
+        memory: i64::try_from(spec.memory_bytes.max(LEAST_BYTES).saturating_add(page_bytes())).ok(),
         // As for processes: a limit on memory is none on swap.
         memory_swap: Some(-1),
         network_mode: Some(docker.network.mode().to_owned()),
@@ -127,7 +129,7 @@ fn mounts(launch: &Launch, docker: &DockerSpec, place: &DockerLaunch) -> Vec<Mou
 fn bind(source: &Path, target: String, read_only: bool) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
-        source: Some(PathBuf::from(source).display().to_string()),
+        source: Some(source.display().to_string()),
         target: Some(target),
         read_only: Some(read_only),
         ..Mount::default()

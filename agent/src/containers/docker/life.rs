@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bollard::models::{ContainerCreateBody, ContainerState};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use tokio::io::{Interest, unix::AsyncFd};
@@ -14,7 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::body::{body, name};
 use super::output::{Copy, Files};
-use super::{Daemon, DockerError, DockerLaunch};
+use super::{Daemon, DockerError, DockerLaunch, DockerSpec};
 use crate::containers::Launch;
 use crate::supervisor::{
     Exit, KILL_FILE, Kill, LEFTOVER_PATIENCE, Members, Outcome, STARTED_FILE, STARTING_FILE,
@@ -127,9 +128,9 @@ impl Life {
 
     async fn bring_up(
         &self,
-        docker: &super::DockerSpec,
+        docker: &DockerSpec,
         place: &DockerLaunch,
-        body: bollard::models::ContainerCreateBody,
+        body: ContainerCreateBody,
         files: &Files,
     ) -> Result<(Daemon, Copy), DockerError> {
         let daemon = Daemon::connect(&place.socket).await?;
@@ -174,37 +175,26 @@ impl Life {
     }
 
     /// Stays with the container until it has ended.
-    async fn follow(&mut self, daemon: &Daemon, files: &Files, copy: Copy) -> End {
-        let mut copy = Some(copy);
-        let mut away_since = None;
+    async fn follow(&mut self, daemon: &Daemon, files: &Files, mut copy: Copy) -> End {
+        let name = self.name.clone();
         loop {
-            self.until_ended(daemon).await;
-            let state = match daemon.state(&self.name).await {
-                Ok(Some(state)) if state.running == Some(true) => {
-                    away_since = None;
-                    if let Some(old) = copy.take() {
-                        old.finish().await;
-                    }
-                    copy = self.attach(daemon, files).await.ok();
-                    sleep(AWAY_PAUSE).await;
-                    continue;
-                }
+            self.until(daemon, daemon.wait(&name)).await;
+            let state = match self.state(daemon).await {
                 Ok(state) => state,
-                Err(fault) => {
-                    let since = *away_since.get_or_insert_with(|| {
-                        eprintln!("{fault}; trying again");
-                        Instant::now()
-                    });
-                    if !self.is_given_up(since) {
-                        sleep(AWAY_PAUSE).await;
-                        continue;
-                    }
-                    return End::of(Outcome::Unseen(format!("how it ended was not seen: {fault}")));
-                }
+                Err(end) => return end,
             };
-            if let Some(copy) = copy.take() {
-                copy.finish().await;
+            // Docker came back, and what it read before went with it.
+            if state.as_ref().is_some_and(|state| state.running == Some(true)) {
+                if copy.is_over() {
+                    match self.attach(daemon, files).await {
+                        Ok(again) => copy = again,
+                        Err(fault) => eprintln!("{fault}"),
+                    }
+                }
+                self.until(daemon, sleep(AWAY_PAUSE)).await;
+                continue;
             }
+            copy.finish().await;
             let Some(state) = state else {
                 let why = "its container was removed by somebody else";
                 return End::of(Outcome::Unseen(why.into()));
@@ -217,19 +207,38 @@ impl Life {
         }
     }
 
+    /// How the container is; waits for a daemon that is away, unless that is in vain.
+    async fn state(&mut self, daemon: &Daemon) -> Result<Option<ContainerState>, End> {
+        let mut away_since = None;
+        loop {
+            let fault = match daemon.state(&self.name).await {
+                Ok(state) => return Ok(state),
+                Err(fault) => fault,
+            };
+            let since = *away_since.get_or_insert_with(|| {
+                eprintln!("{fault}; trying again");
+                Instant::now()
+            });
+            if self.is_given_up(since) {
+                let why = format!("how it ended was not seen: {fault}");
+                return Err(End::of(Outcome::Unseen(why)));
+            }
+            self.until(daemon, sleep(AWAY_PAUSE)).await;
+        }
+    }
+
     /// Nothing runs any more, and the daemon that knows how it ended does not come back.
     fn is_given_up(&self, away_since: Instant) -> bool {
         away_since.elapsed() >= AWAY_PATIENCE && self.members.pids().is_empty()
     }
 
-    /// Until Docker says it has ended, or can't be asked; ends it meanwhile when asked to.
-    async fn until_ended(&mut self, daemon: &Daemon) {
-        let name = self.name.clone();
-        let mut ends = std::pin::pin!(daemon.wait(&name));
+    /// Waits for `what`, and ends the container meanwhile when asked to.
+    async fn until(&mut self, daemon: &Daemon, what: impl Future<Output = ()>) {
+        let mut what = std::pin::pin!(what);
         loop {
             let deadline = self.kill.as_ref().filter(|kill| !kill.is_over).map(|k| k.deadline);
             tokio::select! {
-                () = &mut ends => return,
+                () = &mut what => return,
                 () = self.asked_to_end() => self.begin_kill(daemon).await,
                 () = at(deadline) => self.force(),
             }

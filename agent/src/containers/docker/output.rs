@@ -41,6 +41,11 @@ impl Copy {
         })))
     }
 
+    /// Whether the attachment has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+
     /// Waits for the rest; not for ever.
     pub(super) async fn finish(mut self) {
         if timeout(PATIENCE, &mut self.0).await.is_err() {
