@@ -393,13 +393,13 @@ fn what_is_reserved_and_idle_counts_for_a_limit_once() {
     assert_eq!(cpus(&offered), 1);
     assert_eq!((consumed(&cluster, "eng"), consumed(&cluster, "eng/db")), (4, 1));
     let accept = vec![launch("d", amounts(1))];
-    cluster.apply(Command::Accept(db, vec![offered[0].offer], accept.into(), NO_TIME));
+    cluster.apply(Command::Accept(db, vec![offered[0].offer], accept, NO_TIME));
     // The limit is reached, and what is reserved is offered all the same.
     let (web, effects) = cluster.plain("eng/web");
     let offered = offers(&effects, web);
     assert_eq!((cpus(&offered), offered[0].reserved.sum()), (3, amounts(3)));
     let accept = vec![launch("w", amounts(2))];
-    cluster.apply(Command::Accept(web, vec![offered[0].offer], accept.into(), NO_TIME));
+    cluster.apply(Command::Accept(web, vec![offered[0].offer], accept, NO_TIME));
     assert_eq!((consumed(&cluster, "eng"), consumed(&cluster, "eng/web")), (4, 3), "counted once");
     // A reservation of an operator may pass the limit, and is offered; without it that is over.
     let parts = reserved("eng", amounts(2));
