@@ -128,6 +128,8 @@ pub struct Config {
     pub forecast_margin_percent: u64,
     /// The most processes and threads of one task.
     pub pids_limit: u32,
+    /// Seconds that an executor has to register, or to come back after a restart of the agent.
+    pub executor_registration_timeout_s: u64,
 }
 
 impl Default for Config {
@@ -155,6 +157,7 @@ impl Default for Config {
             forecast_young_s: 60,
             forecast_margin_percent: 10,
             pids_limit: 32_768,
+            executor_registration_timeout_s: 60,
         }
     }
 }

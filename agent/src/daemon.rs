@@ -7,6 +7,7 @@ use crate::{
     checkpoint::CheckpointError,
     config::{Config, Switch},
     containers::{ContainerError, ProcessContainerizer},
+    executors,
     identity::Identity,
     link::Link,
     meter::{self, Meter},
@@ -71,10 +72,12 @@ pub enum DaemonError {
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
     let _lock = lock(&config)?;
     let door = web::Door::open(config.listen.as_deref(), &config.allocator)?;
-    let address = door.as_ref().map(|door| door.address().to_string()).unwrap_or_default();
+    let at = door.as_ref().map(web::Door::address);
+    let address = at.map(|address| address.to_string()).unwrap_or_default();
     let identity = Identity::load(&config.state_dir)?;
+    let own = tasks::Own { agent_id: identity.agent_id.clone(), address: at };
     let tree = make_tree(&config);
-    let own = tree.clone();
+    let own_tree = tree.clone();
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
     let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?;
@@ -82,6 +85,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let (keeper, keeper_inbox) = mpsc::channel(tasks::MAX_ORDERS);
     let (meter, meter_inbox) = mpsc::channel(meter::MAX_MESSAGES);
     let (statuses, status_queue) = mpsc::channel(tasks::MAX_ORDERS);
+    let (messages, message_queue) = mpsc::channel(tasks::MAX_MESSAGES);
     let (reports, report) = watch::channel(None);
     let (lending, lending_change) = watch::channel(None);
 
@@ -96,12 +100,13 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
         let wire::Resources { cpus, memory_mib, disk_mib, .. } = total;
         info!("measures on rung {rung}; gives {cpus} CPUs, {memory_mib} MiB, disk {disk_mib} MiB");
     }
-    let recovered =
-        Keeper::recover(&config, containerizer, meter.clone(), statuses, keeper.downgrade())?;
+    let ways = tasks::Ways { meter: meter.clone(), statuses, messages, inbox: keeper.downgrade() };
+    let recovered = Keeper::recover(&config, containerizer, &own, ways)?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
     if let Some(door) = door {
         info!("serves on http://{}", door.address());
-        start_thread("headroom-web", move || web::run(door, web::router()))?;
+        let router = web::router().merge(executors::router(keeper.downgrade()));
+        start_thread("headroom-web", move || web::run(door, router))?;
     }
     let link = Link {
         address: config.allocator.clone(),
@@ -111,12 +116,13 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
         keeper,
         meter,
         statuses: status_queue,
+        messages: message_queue,
         reports: report,
         lending: lending_change,
     };
     tokio::select! {
         () = link.run() => {}
-        () = stop => leave(own.as_ref()),
+        () = stop => leave(own_tree.as_ref()),
     }
     Ok(())
 }

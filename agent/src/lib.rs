@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod containers;
 pub mod daemon;
+pub mod executors;
 pub mod files;
 pub mod identity;
 pub mod link;

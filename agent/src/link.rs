@@ -61,6 +61,8 @@ pub struct Link {
     pub meter: mpsc::Sender<meter::Message>,
     /// Updates to send.
     pub statuses: mpsc::Receiver<wire::StatusUpdate>,
+    /// What executors say to their frameworks.
+    pub messages: mpsc::Receiver<wire::ExecutorMessage>,
     /// The newest report.
     pub reports: watch::Receiver<Option<wire::Report>>,
     /// The newest change of lending.
@@ -146,7 +148,8 @@ impl Link {
                     Ok(None) => Err(LinkError::Broken("the allocator ended it".into())),
                     Err(status) => Err(LinkError::Broken(status.message().to_owned())),
                 },
-                passed = pass_status(&mut self.statuses, &up) => passed,
+                passed = pass(&mut self.statuses, &up, Up::Status) => passed,
+                passed = pass(&mut self.messages, &up, Up::FromExecutor), if *was_welcome => passed,
                 Ok(()) = self.reports.changed(), if *was_welcome => {
                     let report = self.reports.borrow_and_update().clone();
                     report.map_or(Ok(()), |report| send(&up, Up::Report(report)))
@@ -211,7 +214,7 @@ impl Link {
         self.meter
             .try_send(meter::Message::Step(step))
             .map_err(|_| LinkError::Behind("the meter"))?;
-        self.order(tasks::Message::Linked)
+        self.order(tasks::Message::Linked(welcome.agent_id.clone()))
     }
 
     fn is_current(&self, epoch: u64) -> bool {
@@ -223,16 +226,17 @@ impl Link {
     }
 }
 
-/// Sends one update once there is room for it: a thousand at once wait, and the link stays.
-async fn pass_status(
-    statuses: &mut mpsc::Receiver<wire::StatusUpdate>,
+/// Sends one thing once there is room for it: a thousand at once wait, and the link stays.
+async fn pass<T>(
+    queue: &mut mpsc::Receiver<T>,
     up: &mpsc::Sender<wire::AgentMessage>,
+    message: impl FnOnce(T) -> Up,
 ) -> Result<(), LinkError> {
     let Ok(room) = up.reserve().await else {
         return Err(LinkError::Broken("the allocator reads no more".into()));
     };
-    match statuses.recv().await {
-        Some(status) => room.send(wire::AgentMessage { message: Some(Up::Status(status)) }),
+    match queue.recv().await {
+        Some(one) => room.send(wire::AgentMessage { message: Some(message(one)) }),
         None => std::future::pending().await,
     }
     Ok(())

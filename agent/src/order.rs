@@ -33,6 +33,9 @@ pub struct Order {
     /// The reserved part of all that.
     #[serde(default)]
     pub reserved: Parts,
+    /// It is an executor, and is told this as its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
 }
 
 /// Why an order can't be carried out.
@@ -61,6 +64,32 @@ impl Order {
             .map_err(|source| OrderError::Damaged { id: spec.id.clone(), source })
     }
 
+    /// What is to be remembered of a launch.
+    ///
+    /// # Errors
+    /// The message lacks a part.
+    pub fn from_launch(launch: &wire::Launch) -> Result<Self, OrderError> {
+        let task = launch.task.as_ref().ok_or(OrderError::Missing("task"))?;
+        let resources = task.resources.as_ref().ok_or(OrderError::Missing("resources"))?;
+        Ok(Self {
+            handle: launch.handle,
+            role: launch.role.clone(),
+            cpus: resources.cpus,
+            memory_mib: resources.memory_mib,
+            disk_mib: resources.disk_mib,
+            gpus: resources.gpus,
+            ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
+            reserved: reserved::parts(launch.reserved.clone()),
+            executor: None,
+        })
+    }
+
+    /// As it is kept in a container's description.
+    #[must_use]
+    pub fn document(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// What the task holds, as the wire says it.
     #[must_use]
     pub fn resources(&self) -> wire::Resources {
@@ -83,19 +112,9 @@ impl Order {
 /// # Errors
 /// The message lacks a part.
 pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, OrderError> {
+    let order = Order::from_launch(&launch)?;
     let task = launch.task.ok_or(OrderError::Missing("task"))?;
-    let resources = task.resources.ok_or(OrderError::Missing("resources"))?;
     let command = task.command.ok_or(OrderError::Missing("command"))?;
-    let order = Order {
-        handle: launch.handle,
-        role: launch.role,
-        cpus: resources.cpus,
-        memory_mib: resources.memory_mib,
-        disk_mib: resources.disk_mib,
-        gpus: resources.gpus,
-        ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
-        reserved: reserved::parts(launch.reserved),
-    };
     let volumes = order.reserved.iter().filter_map(|(tag, _)| {
         let volume = tag.volume.as_ref()?;
         Some(VolumeSpec {
@@ -127,6 +146,6 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         grace_ms: task.kill_grace_ms.unwrap_or(DEFAULT_GRACE_MS),
         no_new_privs: false,
         volumes,
-        payload: serde_json::to_string(&order).unwrap_or_default(),
+        payload: order.document(),
     })
 }

@@ -75,6 +75,11 @@ impl Framework {
         self.tasks.contains_key(&*held.name)
     }
 
+    /// Its executors and its tasks. The first are first: what runs in them ends with them.
+    pub(crate) fn launches(&self) -> impl Iterator<Item = &TaskHandle> {
+        self.executors.values().chain(self.tasks.values())
+    }
+
     /// Under what handle it knows the name of a task of its own.
     pub(crate) fn knows_as(&self, task: &Task) -> Option<TaskHandle> {
         if task.kind.is_executor() {

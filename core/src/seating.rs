@@ -66,7 +66,7 @@ impl Machine {
     pub(crate) fn take_seat(&mut self, id: FrameworkId, role: RoleSlot) {
         let Some(slot) = self.state.frameworks.slot(id) else { return };
         let Some(framework) = self.state.frameworks.at(slot) else { return };
-        let tasks = framework.tasks.values();
+        let tasks = framework.launches();
         let tasks = tasks.filter_map(|handle| self.state.tasks.by_handle.get(handle));
         let active = tasks.filter(|task| task.role == role && !task.state.is_terminal());
         let held = active.map(|task| task.request.amounts).fold(Amounts::ZERO, Amounts::plus);
@@ -224,7 +224,7 @@ impl State {
     /// What a framework holds or is offered in all roles, those that it has given up included.
     #[must_use]
     pub fn held_by(&self, framework: &Framework) -> Amounts {
-        let elsewhere = framework.tasks.values().filter_map(|handle| {
+        let elsewhere = framework.launches().filter_map(|handle| {
             let task = self.tasks.by_handle.get(handle)?;
             let counts = !task.state.is_terminal() && !framework.seats.contains_key(&task.role);
             counts.then_some(task.request.amounts)

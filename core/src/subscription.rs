@@ -166,8 +166,7 @@ impl Machine {
         self.offers_of(id).into_iter().for_each(|offer| drop(self.withdraw(offer)));
         self.seat_anew(id, &[], &[]);
         let Some(framework) = self.state.frameworks.remove(id) else { return };
-        // Executors first: what runs in them ends with them.
-        for handle in framework.executors.values().chain(framework.tasks.values()) {
+        for handle in framework.launches() {
             self.orphan(*handle, effects);
         }
         effects.push(Effect::Persist(Record::FrameworkRemoved(id)));

@@ -101,7 +101,7 @@ impl Cluster {
 
     /// Launches one task on one offer; the rest is not declined.
     fn launch(&mut self, caller: Caller, offers: &[OfferId], name: &str, size: u64) -> Vec<Effect> {
-        let launch = Launch { name: name.into(), request: cpus(size).into(), payload: vec![] };
+        let launch = Launch { name: name.into(), request: cpus(size).into(), ..Launch::default() };
         let command = Command::Accept(caller, offers.to_vec(), vec![launch], Duration::ZERO);
         self.apply(command)
     }
@@ -332,6 +332,7 @@ fn after_a_restart_tasks_count_for_the_role_they_were_launched_in() {
         reserved: Default::default(),
         revocable: false,
         state: TaskState::Running,
+        kind: Default::default(),
     };
     let (agent, total, tasks) = (Some(agent), cpus(8).into(), vec![held]);
     let hello = AgentHello { agent, hostname: "n0".into(), total, tasks, ..Default::default() };

@@ -88,6 +88,11 @@ impl Updates {
         }
     }
 
+    /// All, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Update> {
+        self.queue.iter()
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.queue.len()

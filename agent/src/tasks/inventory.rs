@@ -2,7 +2,7 @@
 
 use super::Keeper;
 use crate::reserved;
-use headroom_proto::v1 as wire;
+use headroom_proto::v1::{self as wire, held_task::Kind};
 
 impl Keeper {
     pub(super) fn inventory(&self) -> Vec<wire::HeldTask> {
@@ -17,9 +17,20 @@ impl Keeper {
                 state: kept.state.into(),
                 role: kept.order.role.clone(),
                 reserved: reserved::told(&kept.order.reserved),
-                kind: None,
+                kind: kept.order.executor.as_ref().map(|_| Kind::IsExecutor(true)),
             }
         });
-        held.collect()
+        let inside = self.hosting.inside.values().map(|task| wire::HeldTask {
+            handle: task.order.handle,
+            framework_id: task.framework.clone(),
+            task_id: task.name.clone(),
+            resources: Some(task.order.resources()),
+            revocable: task.revocable,
+            state: task.state.into(),
+            role: task.order.role.clone(),
+            reserved: reserved::told(&task.order.reserved),
+            kind: Some(Kind::ExecutorHandle(task.executor)),
+        });
+        held.chain(inside).collect()
     }
 }

@@ -3,9 +3,12 @@
 //! One thread owns all of it; what may take long (starting a process, writing to disk) happens here,
 //! away from measuring and from the link. It measures nothing.
 
+mod hosting;
+mod inside;
 mod inventory;
 mod kept;
 mod recovery;
+mod telling;
 mod told;
 
 pub use told::Told;
@@ -13,13 +16,16 @@ pub use told::Told;
 use crate::{
     config::Config,
     containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume},
+    executors,
     meter::{self, Metered},
     order::{self, Order},
 };
-use headroom_proto::v1 as wire;
+use headroom_proto::v1::{self as wire, launch::Kind};
+use hosting::Hosting;
 use kept::Kept;
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     os::fd::{AsFd as _, OwnedFd},
     path::Path,
     time::Duration,
@@ -33,6 +39,8 @@ use tracing::{error, info, warn};
 
 /// At most so many orders wait; a link that brings more is cut.
 pub const MAX_ORDERS: usize = 8_192;
+/// At most so many messages of executors wait for the link; more are refused.
+pub const MAX_MESSAGES: usize = 1_024;
 /// An update that nobody acknowledges is told again after so long (Mesos: 10 s).
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether a task runs already: a start takes some milliseconds.
@@ -54,6 +62,10 @@ pub enum Message {
     DestroyVolume(wire::DestroyVolume),
     /// A framework has something to say to an executor.
     ToExecutor(wire::ExecutorMessage),
+    /// An executor calls.
+    Executor(Box<executors::Call>),
+    /// An executor had its time to end by itself.
+    GraceOver(u64),
     /// A lent task gives way.
     Preempt(u64, &'static str),
     /// A task executes its own program.
@@ -62,8 +74,30 @@ pub enum Message {
     Ended(u64),
     /// What is here? Answered for a hello.
     Inventory(oneshot::Sender<Vec<wire::HeldTask>>),
-    /// The link stands: tell what was not acknowledged.
-    Linked,
+    /// The link stands, the agent is known under this id: tell what was not acknowledged.
+    Linked(String),
+}
+
+/// Where the keeper sends.
+#[derive(Debug)]
+pub struct Ways {
+    /// To what measures.
+    pub meter: mpsc::Sender<meter::Message>,
+    /// Updates, to the allocator.
+    pub statuses: mpsc::Sender<wire::StatusUpdate>,
+    /// What executors say to their frameworks, to the allocator.
+    pub messages: mpsc::Sender<wire::ExecutorMessage>,
+    /// To itself.
+    pub inbox: mpsc::WeakSender<Message>,
+}
+
+/// The agent, as executors are told of it.
+#[derive(Clone, Debug, Default)]
+pub struct Own {
+    /// Its id; empty before the first welcome.
+    pub agent_id: String,
+    /// Where its HTTP server listens, if it has one.
+    pub address: Option<SocketAddr>,
 }
 
 /// Owns the tasks.
@@ -71,6 +105,7 @@ pub struct Keeper {
     pids_limit: u32,
     containerizer: ProcessContainerizer,
     tasks: BTreeMap<u64, Kept>,
+    hosting: Hosting,
     meter: mpsc::Sender<meter::Message>,
     statuses: mpsc::Sender<wire::StatusUpdate>,
     inbox: mpsc::WeakSender<Message>,
@@ -84,13 +119,14 @@ impl Keeper {
     pub fn recover(
         config: &Config,
         containerizer: ProcessContainerizer,
-        meter: mpsc::Sender<meter::Message>,
-        statuses: mpsc::Sender<wire::StatusUpdate>,
-        inbox: mpsc::WeakSender<Message>,
+        own: &Own,
+        ways: Ways,
     ) -> Result<Self, ContainerError> {
+        let Ways { meter, statuses, messages, inbox } = ways;
+        let hosting = Hosting::new(config, own, messages);
         let pids_limit = config.pids_limit;
         let tasks = BTreeMap::new();
-        let mut keeper = Self { pids_limit, containerizer, tasks, meter, statuses, inbox };
+        let mut keeper = Self { pids_limit, containerizer, tasks, hosting, meter, statuses, inbox };
         keeper.take_over(config.recover)?;
         Ok(keeper)
     }
@@ -108,7 +144,10 @@ impl Keeper {
                     Some(message) => self.handle(message),
                     None => return,
                 },
-                _ = tick.tick() => self.tell_again(TELL_AGAIN),
+                _ = tick.tick() => {
+                    self.tell_again(TELL_AGAIN);
+                    self.end_the_silent();
+                }
             }
         }
     }
@@ -122,7 +161,9 @@ impl Keeper {
             }
             Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
             Message::DestroyVolume(order) => self.destroy_volume(&order),
-            Message::ToExecutor(_) => {}
+            Message::ToExecutor(said) => self.say_to_executor(said),
+            Message::Executor(call) => self.executor_calls(*call),
+            Message::GraceOver(handle) => self.grace_over(handle),
             Message::Preempt(handle, why) => {
                 self.kill(handle, None, wire::Reason::Preempted, why);
             }
@@ -131,14 +172,22 @@ impl Keeper {
             Message::Inventory(answer) => {
                 let _ = answer.send(self.inventory());
             }
-            Message::Linked => self.tell_again(Duration::ZERO),
+            Message::Linked(agent_id) => {
+                self.hosting.is_known_as(agent_id);
+                self.tell_again(Duration::ZERO);
+            }
         }
     }
 
     fn launch(&mut self, launch: wire::Launch) {
         let (handle, framework) = (launch.handle, launch.framework_id.clone());
-        if self.tasks.contains_key(&handle) {
+        if self.tasks.contains_key(&handle) || self.hosting.inside.contains_key(&handle) {
             return;
+        }
+        match launch.kind {
+            Some(Kind::IsExecutor(true)) => return self.launch_executor(launch),
+            Some(Kind::ExecutorHandle(executor)) => return self.launch_inside(executor, &launch),
+            _ => {}
         }
         let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
         let spec = match order::spec(launch, self.pids_limit) {
@@ -226,12 +275,21 @@ impl Keeper {
     }
 
     fn kill(&mut self, handle: u64, grace_ms: Option<u64>, reason: wire::Reason, why: &str) {
+        if self.kill_inside(handle, grace_ms) {
+            return;
+        }
         let Some(kept) = self.tasks.get_mut(&handle) else { return };
         if kept.has_ended {
             return;
         }
         info!(task = kept.container.spec().task, reason = reason.as_str_name(), "ends");
         kept.note_kill(reason, why);
+        let at_once = [wire::Reason::Preempted, wire::Reason::ExecutorSilent].contains(&reason);
+        let grace = grace_ms.unwrap_or(kept.container.spec().grace_ms);
+        if !at_once && self.shut_down(handle, grace) {
+            return;
+        }
+        let Some(kept) = self.tasks.get(&handle) else { return };
         if let Err(fault) = kept.container.kill(grace_ms) {
             error!("{fault}");
         }
@@ -249,8 +307,9 @@ impl Keeper {
     fn ended(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
         let _ = self.meter.try_send(meter::Message::Remove(handle));
-        let told = match kept.container.exit() {
-            Ok(Some(exit)) => Told::exit(&exit, kept.kill.as_ref()),
+        let exit = kept.container.exit();
+        let told = match &exit {
+            Ok(Some(exit)) => Told::exit(exit, kept.kill.as_ref()),
             Ok(None) => Told::lost("its supervisor ended without a word"),
             Err(fault) => Told::lost(&fault.to_string()),
         };
@@ -260,12 +319,14 @@ impl Keeper {
         info!(task = kept.container.spec().task, state = ?told.state(), "ended: {}", told.message);
         kept.has_ended = true;
         // What was told before is on its way: the next one follows its acknowledgement.
-        let is_next = kept.is_all_told();
+        let is_next = kept.telling.is_all_told();
         kept.push_start();
         kept.push(told);
+        let kill = kept.kill.clone();
         if is_next {
             self.tell(handle);
         }
+        self.host_ended(handle, exit.ok().flatten().as_ref(), kill.as_ref());
     }
 
     /// Tells the oldest unacknowledged update of a task.
@@ -278,9 +339,18 @@ impl Keeper {
     }
 
     fn tell_again(&mut self, after: Duration) {
+        for task in self.hosting.inside.values_mut() {
+            task.telling.save_late();
+            if task.telling.is_due(after)
+                && let Some(status) = task.next_to_tell()
+                && self.statuses.try_send(status).is_err()
+            {
+                return;
+            }
+        }
         for kept in self.tasks.values_mut() {
-            kept.save_late();
-            if kept.is_due(after)
+            kept.telling.save_late();
+            if kept.telling.is_due(after)
                 && let Some(status) = kept.next_to_tell()
                 && self.statuses.try_send(status).is_err()
             {
@@ -300,18 +370,29 @@ impl Keeper {
     }
 
     fn acknowledged(&mut self, acknowledged: &wire::AcknowledgeStatus) {
-        let Some(kept) = self.tasks.get_mut(&acknowledged.handle) else { return };
-        if !kept.acknowledge(&acknowledged.uuid) {
+        if self.acknowledged_inside(acknowledged.handle, &acknowledged.uuid) {
             return;
         }
-        if kept.has_ended && kept.is_all_told() {
-            if let Some(kept) = self.tasks.remove(&acknowledged.handle)
-                && let Err(fault) = kept.container.forget()
-            {
-                warn!("{fault}");
-            }
+        let Some(kept) = self.tasks.get_mut(&acknowledged.handle) else { return };
+        if !kept.telling.acknowledge(&acknowledged.uuid) {
+            return;
+        }
+        if kept.has_ended && kept.telling.is_all_told() {
+            self.forget_if_over(acknowledged.handle);
         } else {
             self.tell(acknowledged.handle);
+        }
+    }
+
+    /// Forgets a container that has ended, once nothing is to be told of it and of what ran in it.
+    fn forget_if_over(&mut self, handle: u64) {
+        let over = |kept: &Kept| kept.has_ended && kept.telling.is_all_told();
+        if self.tasks.get(&handle).is_some_and(over)
+            && !self.is_remembered(handle)
+            && let Some(kept) = self.tasks.remove(&handle)
+            && let Err(fault) = kept.container.forget()
+        {
+            warn!("{fault}");
         }
     }
 }

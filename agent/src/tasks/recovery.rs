@@ -33,6 +33,10 @@ impl Keeper {
                     continue;
                 }
             };
+            if let Err(fault) = self.adopt_executor(&kept) {
+                error!("an executor can't go on: {fault}; it is ended");
+                let _ = kept.container.kill(None);
+            }
             self.settle(&mut kept, recovered.condition, policy);
             self.tasks.insert(kept.order.handle, kept);
         }

@@ -1,6 +1,7 @@
 //! What is told of a task, in a form that is kept on disk.
 
 use crate::supervisor::{Exit, Outcome};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,9 @@ pub struct Told {
     exit_code: Option<i32>,
     signal: Option<i32>,
     timestamp_ms: u64,
+    /// What an executor said, in base64: `mesos.v1.TaskStatus`, encoded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    mesos: String,
 }
 
 /// Why a task was ended.
@@ -36,6 +40,7 @@ impl Told {
             exit_code: None,
             signal: None,
             timestamp_ms: since_1970.as_millis() as u64,
+            mesos: String::new(),
         }
     }
 
@@ -43,6 +48,25 @@ impl Told {
     #[must_use]
     pub fn running() -> Self {
         Self::new(wire::TaskState::Running, wire::Reason::Unspecified, "")
+    }
+
+    /// What an executor said of a task of its own.
+    #[must_use]
+    pub fn by_executor(state: wire::TaskState, said: &[u8]) -> Self {
+        let mesos = BASE64.encode(said);
+        Self { mesos, ..Self::new(state, wire::Reason::Unspecified, "") }
+    }
+
+    /// It ended with its executor.
+    #[must_use]
+    pub fn with_executor(state: wire::TaskState, reason: wire::Reason, message: &str) -> Self {
+        Self::new(state, reason, message)
+    }
+
+    /// Why it is so.
+    #[must_use]
+    pub fn reason(&self) -> wire::Reason {
+        wire::Reason::try_from(self.reason).unwrap_or_default()
     }
 
     /// It could not be run, or ended badly.
@@ -121,7 +145,7 @@ impl Told {
             signal: self.signal,
             uuid,
             timestamp_ms: self.timestamp_ms,
-            mesos: Vec::new(),
+            mesos: BASE64.decode(&self.mesos).unwrap_or_default(),
         }
     }
 }

@@ -219,6 +219,10 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
 }
 
 fn launch_out(epoch: u64, order: LaunchOrder) -> Option<v1::Launch> {
+    let mut task = v1::TaskInfo::decode(order.payload.as_slice()).ok()?;
+    if let Some(mesos) = task.mesos.as_mut().filter(|_| order.kind.is_executor()) {
+        mesos.framework_info = order.said;
+    }
     Some(v1::Launch {
         epoch,
         handle: order.handle.number(),
@@ -232,6 +236,6 @@ fn launch_out(epoch: u64, order: LaunchOrder) -> Option<v1::Launch> {
             TaskKind::Executor(_) => Some(v1::launch::Kind::IsExecutor(true)),
             TaskKind::In(handle) => Some(v1::launch::Kind::ExecutorHandle(handle.number())),
         },
-        task: Some(v1::TaskInfo::decode(order.payload.as_slice()).ok()?),
+        task: Some(task),
     })
 }
