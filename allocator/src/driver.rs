@@ -5,10 +5,13 @@
 
 mod durability;
 mod feed;
+mod news;
 mod owner;
 mod streams;
 
 pub use feed::{Ended, Feed};
+pub use news::MAX_NEWS;
+pub(crate) use news::News;
 
 use crate::{metrics::DriverMetrics, registry::Registry};
 use headroom_core::{
@@ -19,7 +22,7 @@ use headroom_core::{
 };
 use std::{io, sync::Arc, thread};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Inputs that wait for the owner; more make their senders wait.
 pub const INPUT_QUEUE: usize = 8_192;
@@ -78,6 +81,7 @@ pub struct AgentLink {
 pub struct Driver {
     inputs: mpsc::Sender<Input>,
     trouble: watch::Receiver<Option<String>>,
+    herald: news::Herald,
 }
 
 /// The owner's thread, seen from outside.
@@ -107,13 +111,15 @@ impl Driver {
         let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
         let (trouble_seen, trouble) = watch::channel(None);
         let (ended, over) = oneshot::channel();
+        let herald = news::Herald::new();
+        let heralding = herald.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("headroom-core".to_owned()).spawn(move || {
-            let owner = owner::Loop::new(machine, registry, trouble_seen, metrics);
+            let owner = owner::Loop::new(machine, registry, trouble_seen, metrics, heralding);
             runtime.block_on(owner.run(queue));
             drop(ended);
         })?;
-        Ok((Self { inputs, trouble }, Owner { over }))
+        Ok((Self { inputs, trouble, herald }, Owner { over }))
     }
 
     /// Has a command decided on, and waits for the answer.
@@ -192,6 +198,16 @@ impl Driver {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.borrow().clone()
+    }
+
+    /// All that happens from now on.
+    pub(crate) fn news(&self) -> broadcast::Receiver<News> {
+        self.herald.0.subscribe()
+    }
+
+    /// Comes back when the owner takes nothing more.
+    pub(crate) async fn stopped(&self) {
+        self.inputs.closed().await;
     }
 
     /// Whether the owner still runs.

@@ -1,6 +1,7 @@
 //! The door for people and their tools: `headroom.v1.Operator`.
 
 mod cluster;
+pub mod mesos;
 mod subject;
 
 use crate::{

@@ -236,6 +236,8 @@ async fn routes(
     let agents = agents::Door::new(driver.clone(), directory.clone(), epoch, config.step);
     let frameworks = frameworks::grpc::Door::new(driver.clone());
     let mesos = frameworks::mesos::Door::new(driver.clone(), directory.clone(), epoch, hostname());
+    let mesos_operator =
+        operator::mesos::Door::new(driver.clone(), directory.clone(), epoch, hostname(), config);
     let operator = operator::Door::new(driver.clone(), directory);
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(headroom_proto::FILE_DESCRIPTOR_SET)
@@ -252,6 +254,6 @@ async fn routes(
         .add_service(operator)
         .add_service(reflection)
         .add_service(health);
-    let router = services.into_axum_router().merge(mesos.routes());
+    let router = services.into_axum_router().merge(mesos.routes()).merge(mesos_operator.routes());
     Ok(web::add(router, driver.clone(), metrics).into())
 }

@@ -10,6 +10,7 @@ pub mod fault;
 pub mod latency;
 pub mod loopback;
 pub mod machine;
+pub mod polling;
 pub mod report;
 pub mod switch_cost;
 pub mod wire;

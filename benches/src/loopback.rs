@@ -18,6 +18,7 @@ use headroom_proto::v1::{
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
+    path::Path,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -60,16 +61,13 @@ fn one(agents: usize, frameworks: usize, samples: usize) -> Result<Measured, Fau
     let state = tempfile::tempdir().map_err(Fault::io("cannot make", std::env::temp_dir()))?;
     let server = start(runtime::Builder::new_multi_thread().worker_threads(1).enable_all())?;
     let clients = start(runtime::Builder::new_current_thread().enable_all())?;
-    let config = Config {
-        listen: "127.0.0.1:0".parse().map_err(|_| Fault::Core("no address".into()))?,
-        state_dir: state.path().to_owned(),
-        ..Config::default()
-    };
-    let running = server.block_on(headroom_allocator::start(&config))?;
+    let running = server.block_on(headroom_allocator::start(&configured(state.path())?))?;
     let address = format!("http://{}", running.address);
     let measured = clients.block_on(async {
-        let mut bench = Bench::connect(&address, agents, frameworks).await?;
-        bench.time(samples).await
+        let mut bench = Bench::connect(&address, agents, frameworks, SLOTS).await?;
+        let mut latencies = Latencies::default();
+        bench.time(samples, &mut latencies).await?;
+        Ok::<_, Fault>(latencies.summary())
     });
     // The clients' streams end first; the rest of the allocator then goes in order.
     drop(clients);
@@ -77,7 +75,15 @@ fn one(agents: usize, frameworks: usize, samples: usize) -> Result<Measured, Fau
     Ok(Measured { agents, frameworks, latency: measured? })
 }
 
-fn start(builder: &mut runtime::Builder) -> Result<Runtime, Fault> {
+pub(crate) fn configured(state_dir: &Path) -> Result<Config, Fault> {
+    Ok(Config {
+        listen: "127.0.0.1:0".parse().map_err(|_| Fault::Core("no address".into()))?,
+        state_dir: state_dir.to_owned(),
+        ..Config::default()
+    })
+}
+
+pub(crate) fn start(builder: &mut runtime::Builder) -> Result<Runtime, Fault> {
     builder.build().map_err(Fault::io("cannot start", "a runtime"))
 }
 
@@ -95,7 +101,8 @@ struct Running {
     launch: v1::Launch,
 }
 
-struct Bench {
+/// A full cluster, and the streams into it.
+pub(crate) struct Bench {
     agents: Vec<(mpsc::Sender<AgentMessage>, String)>,
     frameworks: Vec<Framework>,
     /// What each framework wants: the name of one task.
@@ -109,7 +116,12 @@ struct Bench {
 
 impl Bench {
     /// All streams, and every agent full of tasks.
-    async fn connect(address: &str, agents: usize, frameworks: usize) -> Result<Self, Fault> {
+    pub(crate) async fn connect(
+        address: &str,
+        agents: usize,
+        frameworks: usize,
+        slots: u64,
+    ) -> Result<Self, Fault> {
         let (tell, came) = mpsc::channel(1 << 16);
         let mut bench = Self {
             agents: Vec::new(),
@@ -130,7 +142,7 @@ impl Bench {
             tokio::spawn(read_events(at, events, tell.clone()));
         }
         for at in 0..agents {
-            let total = resources(CPUS * SLOTS as f64, MEMORY_MIB * SLOTS as f64);
+            let total = resources(CPUS * slots as f64, MEMORY_MIB * slots as f64);
             let hostname = format!("node-{at}");
             let hello = v1::Hello { hostname, total: Some(total), ..Default::default() };
             let Agent { say, orders, id } = Agent::connect(address, hello).await?;
@@ -138,13 +150,13 @@ impl Bench {
             tokio::spawn(report(say));
             tokio::spawn(read_orders(at, orders, tell.clone()));
         }
-        bench.fill().await?;
+        bench.fill(slots).await?;
         Ok(bench)
     }
 
     /// Every framework runs its part, and wants one task more.
-    async fn fill(&mut self) -> Result<(), Fault> {
-        for _ in 0..self.agents.len() as u64 * SLOTS {
+    async fn fill(&mut self, slots: u64) -> Result<(), Fault> {
+        for _ in 0..self.agents.len() as u64 * slots {
             let owner = self.running.len() % self.frameworks.len();
             self.want(owner).await?;
             let (_, to, offer) = self.offer().await?;
@@ -156,15 +168,18 @@ impl Bench {
         Ok(())
     }
 
-    async fn time(&mut self, samples: usize) -> Result<Latency, Fault> {
-        let mut latencies = Latencies::default();
+    pub(crate) async fn time(
+        &mut self,
+        samples: usize,
+        latencies: &mut Latencies,
+    ) -> Result<(), Fault> {
         for at in 0..WARM_UP + samples {
             let took = self.once().await?;
             if at >= WARM_UP {
                 latencies.record(took);
             }
         }
-        Ok(latencies.summary())
+        Ok(())
     }
 
     /// A task ends; whoever is offered its room runs another there and wants one more.

@@ -1,7 +1,7 @@
 //! All figures of one run: taken, kept as one JSON object, or said as a table.
 
 use crate::{
-    agent_cost, allocation, criterion, fault::Fault, loopback, machine, machine::Machine,
+    agent_cost, allocation, criterion, fault::Fault, loopback, machine, machine::Machine, polling,
     switch_cost, table,
 };
 use clap::ValueEnum;
@@ -15,6 +15,8 @@ pub enum Subject {
     Allocation,
     /// Status to offer over gRPC on loopback.
     Loopback,
+    /// Status to offer while `/state` is polled.
+    Polling,
     /// Criterion's benchmarks of single functions.
     Criterion,
     /// The scheduler program, a context switch.
@@ -81,6 +83,9 @@ pub struct Report {
     /// Status to offer over gRPC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loopback: Option<Found<Vec<loopback::Measured>>>,
+    /// The same while `/state` is polled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub polling: Option<Found<polling::Measured>>,
     /// Single functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub criterion: Option<Found<Vec<criterion::Measured>>>,
@@ -109,12 +114,14 @@ impl Report {
         let allocation = allocation.then(|| allocation::measure(wish.quick).into());
         let loopback = wanted(Subject::Loopback, "status to offer over loopback");
         let loopback = loopback.then(|| loopback::measure(wish.quick).into());
+        let polling = wanted(Subject::Polling, "status to offer while /state is polled");
+        let polling = polling.then(|| polling::measure(wish.quick).into());
         let criterion = wanted(Subject::Criterion, "criterion's estimates");
         let criterion = criterion.then(|| criterion::read(wish.criterion.as_deref()).into());
         // The last: from here on, signals end what was started and not this process.
         let agent = wanted(Subject::Agent, "the agent with 50 tasks, twice 40 s");
         let agent = agent.then(|| agent_cost::measure(wish.quick).into());
-        Self { machine, quick: wish.quick, allocation, loopback, criterion, switch, agent }
+        Self { machine, quick: wish.quick, allocation, loopback, polling, criterion, switch, agent }
     }
 
     /// Whether something that should have worked did not.
@@ -122,6 +129,7 @@ impl Report {
     pub fn has_failed(&self) -> bool {
         self.allocation.as_ref().is_some_and(Found::has_failed)
             || self.loopback.as_ref().is_some_and(Found::has_failed)
+            || self.polling.as_ref().is_some_and(Found::has_failed)
             || self.criterion.as_ref().is_some_and(Found::has_failed)
             || self.switch.as_ref().is_some_and(Found::has_failed)
             || self.agent.as_ref().is_some_and(Found::has_failed)

@@ -1,8 +1,8 @@
 //! A report as people read it.
 
 use crate::{
-    agent_cost, allocation, criterion, latency::Latency, loopback, report::Found, report::Report,
-    switch_cost,
+    agent_cost, allocation, criterion, latency::Latency, loopback, polling, report::Found,
+    report::Report, switch_cost,
 };
 use std::fmt::{Formatter, Result};
 
@@ -23,6 +23,7 @@ pub(crate) fn write(report: &Report, f: &mut Formatter<'_>) -> Result {
     part(f, "Status to offer over gRPC on loopback, us", report.loopback.as_ref(), |f, all| {
         loopback(f, all)
     })?;
+    part(f, "The same, 10,000 tasks, /state polled, us", report.polling.as_ref(), polling)?;
     part(f, "Single functions, ns a call", report.criterion.as_ref(), |f, all| criterion(f, all))?;
     part(f, "The scheduler program, ns a context switch", report.switch.as_ref(), switch)?;
     part(f, "The agent", report.agent.as_ref(), agent)
@@ -83,6 +84,28 @@ fn allocation(f: &mut Formatter<'_>, all: &[allocation::Measured]) -> Result {
 fn loopback(f: &mut Formatter<'_>, all: &[loopback::Measured]) -> Result {
     head(f)?;
     all.iter().try_for_each(|one| row(f, "freed", one.agents, one.frameworks, &one.latency))
+}
+
+fn polling(f: &mut Formatter<'_>, of: &polling::Measured) -> Result {
+    for (case, latency) in
+        [("nobody polls", &of.alone), ("all poll", &of.polled), ("a poll", &of.poll)]
+    {
+        writeln!(
+            f,
+            "  {case:<13} p50 {:>9.1}, p90 {:>9.1}, p99 {:>9.1}, p99.9 {:>9.1}, max {:>9.1}; {} samples",
+            latency.p50_us,
+            latency.p90_us,
+            latency.p99_us,
+            latency.p999_us,
+            latency.max_us,
+            latency.count
+        )?;
+    }
+    writeln!(
+        f,
+        "  {} tasks, {} pollers, {:.1} answers a second of {} bytes",
+        of.tasks, of.pollers, of.polls_per_s, of.answer_bytes
+    )
 }
 
 fn criterion(f: &mut Formatter<'_>, all: &[criterion::Measured]) -> Result {

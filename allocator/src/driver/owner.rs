@@ -2,7 +2,7 @@
 
 use super::{
     AgentLink, BATCH, CallError, Input, Subscribing, durability::Durability, feed::Outlet,
-    streams::Streams,
+    news::Herald, streams::Streams,
 };
 use crate::{metrics::DriverMetrics, registry::Registry};
 use headroom_core::{
@@ -57,11 +57,12 @@ impl Loop {
         registry: Registry,
         trouble: watch::Sender<Option<String>>,
         metrics: Arc<DriverMetrics>,
+        herald: Herald,
     ) -> Self {
         Self {
             start: Instant::now(),
             machine,
-            streams: Streams::new(Arc::clone(&metrics)),
+            streams: Streams::new(Arc::clone(&metrics), herald),
             durability: Durability::new(registry, trouble, Arc::clone(&metrics)),
             metrics,
             effects: Vec::new(),

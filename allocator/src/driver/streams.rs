@@ -1,6 +1,9 @@
 //! Which streams stand, and handing effects to them.
 
-use super::feed::{Ended, Outlet};
+use super::{
+    feed::{Ended, Outlet},
+    news::Herald,
+};
 use crate::metrics::DriverMetrics;
 use headroom_core::{
     command::{Caller, Command},
@@ -32,10 +35,11 @@ pub(super) struct Streams {
     /// What the core has to be told of streams that were dropped here.
     gone: Vec<Command>,
     metrics: Arc<DriverMetrics>,
+    herald: Herald,
 }
 
 impl Streams {
-    pub(super) const fn new(metrics: Arc<DriverMetrics>) -> Self {
+    pub(super) const fn new(metrics: Arc<DriverMetrics>, herald: Herald) -> Self {
         Self {
             agents: BTreeMap::new(),
             arriving_agents: BTreeMap::new(),
@@ -45,6 +49,7 @@ impl Streams {
             numbers: 0,
             gone: Vec::new(),
             metrics,
+            herald,
         }
     }
 
@@ -119,6 +124,7 @@ impl Streams {
     /// anew how things are.
     pub(super) fn dispatch(&mut self, effect: Effect) {
         self.metrics.count(&effect);
+        self.herald.tell(&effect);
         match &effect {
             Effect::Persist(_) => {}
             Effect::Welcome(agent)

@@ -3,15 +3,24 @@
 use crate::agents::Directory;
 use headroom_core::ids::AgentId;
 use headroom_proto::mesos::v1::{
-    Address, MasterInfo, Url,
+    Address, MasterInfo, Url, agent_info,
     master_info::{Capability, capability},
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The Mesos version whose API this is. Clients compare the numbers, so it has nothing else in it.
-const VERSION: &str = "1.11.0";
+pub(crate) const VERSION: &str = "1.11.0";
 /// The port that Mesos' agents listen on, told of agents that say none.
-const AGENT_PORT: u16 = 5051;
+pub(crate) const AGENT_PORT: u16 = 5051;
+
+/// What every agent here can, by Mesos' names.
+pub(crate) const AGENT_CAPABILITIES: [agent_info::capability::Type; 3] = {
+    use agent_info::capability::Type;
+    [Type::MultiRole, Type::HierarchicalRole, Type::ReservationRefinement]
+};
+/// What the allocator can, by Mesos' names.
+pub(crate) const CAPABILITIES: [capability::Type; 2] =
+    [capability::Type::AgentUpdate, capability::Type::QuotaV2];
 
 /// The allocator, as one client sees it.
 #[derive(Clone, Debug)]
@@ -26,12 +35,11 @@ pub(crate) struct Master {
 impl Master {
     pub(crate) fn info(&self) -> MasterInfo {
         let (ip, port) = (self.address.ip(), u32::from(self.address.port()));
-        let can = |kind: capability::Type| Capability { r#type: Some(kind.into()) };
         MasterInfo {
-            id: format!("headroom-{}", self.epoch),
+            id: self.id(),
             ip: in_addr(ip),
             port,
-            pid: Some(format!("master@{}", self.address)),
+            pid: Some(self.pid()),
             hostname: Some(self.hostname.clone()),
             version: Some(VERSION.to_owned()),
             address: Some(Address {
@@ -40,15 +48,38 @@ impl Master {
                 port: port as i32,
             }),
             domain: None,
-            capabilities: vec![can(capability::Type::AgentUpdate), can(capability::Type::QuotaV2)],
+            capabilities: CAPABILITIES
+                .iter()
+                .map(|kind| Capability { r#type: Some((*kind).into()) })
+                .collect(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> String {
+        format!("headroom-{}", self.epoch)
+    }
+
+    /// As Mesos' actors are called.
+    pub(crate) fn pid(&self) -> String {
+        format!("master@{}", self.address)
+    }
+
+    /// The address of an agent's own HTTP server, if it told one.
+    pub(crate) fn agent_address(&self, agent: AgentId) -> Option<SocketAddr> {
+        self.directory.address(agent)?.parse().ok()
+    }
+
+    /// As Mesos' agents are called: clients take the address from it.
+    pub(crate) fn agent_pid(&self, agent: AgentId, hostname: &str) -> String {
+        match self.agent_address(agent) {
+            Some(address) => format!("slave(1)@{address}"),
+            None => format!("slave(1)@{hostname}:{AGENT_PORT}"),
         }
     }
 
     /// Where an agent's own HTTP server is.
     pub(crate) fn agent_url(&self, agent: AgentId, hostname: &str) -> Option<Url> {
-        let told = self.directory.address(agent);
-        let address: Option<SocketAddr> = told.as_deref().and_then(|told| told.parse().ok());
-        let (ip, port) = match address {
+        let (ip, port) = match self.agent_address(agent) {
             Some(address) => (Some(address.ip().to_string()), address.port()),
             None => (None, AGENT_PORT),
         };

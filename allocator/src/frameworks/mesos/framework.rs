@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// What of a framework decides how it is spoken to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Traits {
+pub(crate) struct Traits {
     pub(super) name: String,
     pub(super) multi_role: bool,
     pub(super) refined: bool,
@@ -38,6 +38,18 @@ pub(super) struct Traits {
 }
 
 impl Traits {
+    /// Of those who know of everything.
+    pub(crate) const fn all() -> Self {
+        Self {
+            name: String::new(),
+            multi_role: true,
+            refined: true,
+            partition_aware: true,
+            task_killing: true,
+            revocable: true,
+        }
+    }
+
     pub(super) fn of(info: &v1::FrameworkInfo) -> Self {
         let can = |what: Capability| can(info, what);
         Self {

@@ -4,7 +4,7 @@ mod call;
 mod event;
 mod framework;
 mod sessions;
-mod status;
+pub(crate) mod status;
 mod stream;
 mod task;
 

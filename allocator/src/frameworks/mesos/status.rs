@@ -1,6 +1,6 @@
 //! How tasks are, in Mesos' states, reasons and sources.
 
-use super::framework::Traits;
+pub(crate) use super::framework::Traits;
 use headroom_core::tasks::{Reason, TaskState, TaskStatus};
 use headroom_proto::mesos::v1::{
     self, AgentId, TaskId,
@@ -9,7 +9,7 @@ use headroom_proto::mesos::v1::{
 use prost::Message as _;
 
 /// The status as a framework of these traits is told it.
-pub(super) fn status_out(status: TaskStatus, traits: &Traits) -> v1::TaskStatus {
+pub(crate) fn status_out(status: TaskStatus, traits: &Traits) -> v1::TaskStatus {
     let base = said(&status, traits);
     v1::TaskStatus {
         task_id: TaskId { value: status.name },
@@ -31,7 +31,7 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
     let (source, reason) = origin(status);
     let is_text_for_people = !status.message.is_empty();
     v1::TaskStatus {
-        state: state_out(status, traits).into(),
+        state: state_out(status.state, status.reason, traits).into(),
         source: Some(source.into()),
         reason: reason.map(Into::into),
         message: is_text_for_people.then(|| status.message.clone()),
@@ -48,10 +48,10 @@ fn seconds(timestamp_ms: u64) -> f64 {
 }
 
 /// Frameworks that do not know of partitions are told LOST for all that cannot be told better.
-fn state_out(status: &TaskStatus, traits: &Traits) -> v1::TaskState {
+pub(crate) fn state_out(state: TaskState, reason: Reason, traits: &Traits) -> v1::TaskState {
     use v1::TaskState as Wire;
     let aware = |state| if traits.partition_aware { state } else { Wire::TaskLost };
-    match (status.state, status.reason) {
+    match (state, reason) {
         (TaskState::Killed, Reason::Preempted) => aware(Wire::TaskGone),
         (TaskState::Staging, _) => Wire::TaskStaging,
         (TaskState::Running, _) => Wire::TaskRunning,

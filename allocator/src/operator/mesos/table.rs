@@ -1,0 +1,143 @@
+//! Which of Mesos' operator calls are answered, and how those that are not are refused. What is
+//! here is what the door does; docs/mesos.md has the same table, which a test compares.
+
+use axum::http::StatusCode;
+use headroom_proto::mesos::v1::master::call::Type;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Support {
+    /// As in Mesos.
+    Yes,
+    /// With this difference.
+    But(&'static str),
+    /// Refused with 501 and this sentence.
+    NotYet(&'static str),
+}
+
+use Support::{But, NotYet, Yes};
+
+const FILES: &str = "files are read through `headroom logs`, not through the master";
+const VOLUMES: &str = "volumes keep their size; destroy one and create a larger one";
+const DRAIN: &str = "agents cannot be drained or deactivated yet; stop the agent on its node";
+const MAINTENANCE: &str = "maintenance cannot be scheduled yet; stop the agents on their nodes";
+
+/// All calls.
+pub(super) const CALLS: [(Type, Support); 39] = [
+    (Type::GetHealth, Yes),
+    (Type::GetFlags, But("the settings of this allocator that have a name in Mesos")),
+    (Type::GetVersion, But("1.11.0, the version of the API")),
+    (Type::GetMetrics, But("the figures that are known here; counts since the start are not")),
+    (Type::GetLoggingLevel, Yes),
+    (Type::SetLoggingLevel, NotYet("the log level is set in the configuration (log.level)")),
+    (Type::ListFiles, NotYet(FILES)),
+    (Type::ReadFile, NotYet(FILES)),
+    (Type::GetState, Yes),
+    (Type::GetAgents, But("without times of registration")),
+    (Type::GetFrameworks, But("frameworks that have ended are not kept")),
+    (Type::GetExecutors, But("without their commands")),
+    (Type::GetOperations, But("always empty: operations are done at once")),
+    (Type::GetTasks, But("with the newest update only, and that until it is acknowledged")),
+    (Type::GetRoles, Yes),
+    (Type::GetWeights, Yes),
+    (Type::UpdateWeights, Yes),
+    (Type::GetMaster, Yes),
+    (Type::Subscribe, But("a reader that falls 1,024 events behind is cut off")),
+    (Type::ReserveResources, But("without `source`: unreserve first")),
+    (Type::UnreserveResources, Yes),
+    (Type::CreateVolumes, But("on the agent's own disk")),
+    (Type::DestroyVolumes, Yes),
+    (Type::GrowVolume, NotYet(VOLUMES)),
+    (Type::ShrinkVolume, NotYet(VOLUMES)),
+    (Type::GetMaintenanceStatus, But("always empty")),
+    (Type::GetMaintenanceSchedule, But("always empty")),
+    (Type::UpdateMaintenanceSchedule, NotYet(MAINTENANCE)),
+    (Type::StartMaintenance, NotYet(MAINTENANCE)),
+    (Type::StopMaintenance, NotYet(MAINTENANCE)),
+    (Type::DrainAgent, NotYet(DRAIN)),
+    (Type::DeactivateAgent, NotYet(DRAIN)),
+    (Type::ReactivateAgent, NotYet(DRAIN)),
+    (Type::GetQuota, Yes),
+    (Type::UpdateQuota, But("`force` changes nothing: what the cluster has is not compared")),
+    (Type::SetQuota, Yes),
+    (Type::RemoveQuota, Yes),
+    (Type::Teardown, Yes),
+    (Type::MarkAgentGone, NotYet("an agent is given up by itself after agent_timeout")),
+];
+
+/// The old paths, each also behind `/master`, with any method.
+pub(super) const PATHS: [(&str, Support); 27] = [
+    ("/state", Yes),
+    ("/state-summary", Yes),
+    ("/slaves", But("`/slaves/ID` and `?slave_id=` tell of that agent alone")),
+    ("/frameworks", But("frameworks that have ended are not kept")),
+    ("/tasks", Yes),
+    ("/roles", Yes),
+    ("/weights", But("GET and PUT")),
+    ("/quota", But("GET, POST and DELETE `/quota/ROLE`")),
+    ("/version", But("1.11.0, the version of the API")),
+    ("/metrics/snapshot", But("the figures that are known here; counts since the start are not")),
+    ("/redirect", But("to the allocator itself: there is one")),
+    ("/health", Yes),
+    ("/flags", But("the settings of this allocator that have a name in Mesos")),
+    ("/teardown", Yes),
+    ("/reserve", But("without `source`: unreserve first")),
+    ("/unreserve", Yes),
+    ("/create-volumes", But("on the agent's own disk")),
+    ("/destroy-volumes", Yes),
+    ("/maintenance/schedule", But("GET, always empty; POST: 501")),
+    ("/maintenance/status", But("always empty")),
+    ("/machine/down", NotYet(MAINTENANCE)),
+    ("/machine/up", NotYet(MAINTENANCE)),
+    ("/files/browse", NotYet(FILES)),
+    ("/files/read", NotYet(FILES)),
+    ("/files/download", NotYet(FILES)),
+    ("/files/debug", NotYet(FILES)),
+    ("/logging/toggle", NotYet("the log level is set in the configuration (log.level)")),
+];
+
+/// Why a call is refused, if it is.
+pub(super) fn refusal(call: Type) -> Option<(StatusCode, &'static str)> {
+    match CALLS.iter().find(|(known, _)| *known == call) {
+        Some((_, Yes | But(_))) => None,
+        Some((_, NotYet(why))) => Some((StatusCode::NOT_IMPLEMENTED, why)),
+        None => Some((StatusCode::NOT_IMPLEMENTED, "no such call is known")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn rows<'a>(all: impl Iterator<Item = (&'a str, Support)>) -> String {
+        all.fold(String::new(), |mut text, (name, support)| {
+            let (answer, more) = match support {
+                Yes => ("yes", ""),
+                But(difference) => ("yes", difference),
+                NotYet(why) => ("501", why),
+            };
+            let _ = writeln!(text, "| `{name}` | {answer} | {more} |");
+            text
+        })
+    }
+
+    #[test]
+    fn the_documentation_has_the_same_tables() {
+        let page = include_str!("../../../../docs/mesos.md");
+        let calls = rows(CALLS.iter().map(|(call, support)| (call.as_str_name(), *support)));
+        let paths = rows(PATHS.iter().map(|(path, support)| (*path, *support)));
+        for table in [calls, paths] {
+            assert!(page.contains(&table), "docs/mesos.md lacks these rows:\n{table}");
+        }
+    }
+
+    #[test]
+    fn every_call_has_its_row() {
+        for number in 1..100 {
+            let Ok(call) = Type::try_from(number) else { continue };
+            let rows = CALLS.iter().filter(|(known, _)| *known == call).count();
+            assert_eq!(rows, 1, "{}", call.as_str_name());
+        }
+    }
+}
