@@ -1,6 +1,6 @@
 //! What the operator sets: a TOML file, the environment, flags; the later ones win.
 
-use crate::{containers::Layout, probe::DEFAULT_SLOTS, reserved};
+use crate::{containers::Layout, fetcher::Fetch, probe::DEFAULT_SLOTS, reserved};
 use clap::{Args, ValueEnum};
 use headroom_core::reservation::Parts;
 use serde::Deserialize;
@@ -128,6 +128,12 @@ pub struct Config {
     pub forecast_margin_percent: u64,
     /// The most processes and threads of one task.
     pub pids_limit: u32,
+    /// What tasks fetch by URI is kept for others of the same user, so many MiB of it; 0: nothing.
+    pub fetch_cache_mib: u64,
+    /// One task fetches, and unpacks of that, at most so many MiB.
+    pub fetch_task_mib: u64,
+    /// A source that sends nothing for so many seconds is given up.
+    pub fetch_stall_s: u64,
 }
 
 impl Default for Config {
@@ -155,6 +161,9 @@ impl Default for Config {
             forecast_young_s: 60,
             forecast_margin_percent: 10,
             pids_limit: 32_768,
+            fetch_cache_mib: 2_048,
+            fetch_task_mib: 16_384,
+            fetch_stall_s: 60,
         }
     }
 }
@@ -306,6 +315,17 @@ impl Config {
     #[must_use]
     pub fn layout(&self) -> Layout {
         Layout::new(&self.state_dir)
+    }
+
+    /// How tasks' files are fetched.
+    #[must_use]
+    pub fn fetch(&self) -> Fetch {
+        Fetch {
+            cache: None,
+            cache_bytes: self.fetch_cache_mib.saturating_mul(1 << 20),
+            task_bytes: self.fetch_task_mib.saturating_mul(1 << 20),
+            stall_ms: self.fetch_stall_s.saturating_mul(1_000),
+        }
     }
 
     /// How tasks' peaks are predicted.

@@ -72,12 +72,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let _lock = lock(&config)?;
     let door = web::Door::open(config.listen.as_deref(), &config.allocator)?;
     let address = door.as_ref().map(|door| door.address().to_string()).unwrap_or_default();
-    let identity = Identity::load(&config.state_dir)?;
     let tree = make_tree(&config);
     let own = tree.clone();
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
-    let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?;
+    let containerizer =
+        ProcessContainerizer::new(config.layout(), exe, tree.clone())?.with_fetch(config.fetch());
+    let identity = Identity::load(&config.layout().meta())?;
+    config.layout().migrate_sandboxes(&identity.agent_id)?;
 
     let (keeper, keeper_inbox) = mpsc::channel(tasks::MAX_ORDERS);
     let (meter, meter_inbox) = mpsc::channel(meter::MAX_MESSAGES);
@@ -96,12 +98,20 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
         let wire::Resources { cpus, memory_mib, disk_mib, .. } = total;
         info!("measures on rung {rung}; gives {cpus} CPUs, {memory_mib} MiB, disk {disk_mib} MiB");
     }
-    let recovered =
-        Keeper::recover(&config, containerizer, meter.clone(), statuses, keeper.downgrade())?;
+    let recovered = Keeper::recover(
+        &config,
+        &hello.address,
+        containerizer,
+        meter.clone(),
+        statuses,
+        keeper.downgrade(),
+    )?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
     if let Some(door) = door {
-        info!("serves on http://{}", door.address());
-        start_thread("headroom-web", move || web::run(door, web::router()))?;
+        info!("sandboxes and figures are on http://{}", door.address());
+        let about = web::About::new(&config, &hello, door.address());
+        let sources = web::Sources::new(about, keeper.downgrade(), report.clone());
+        start_thread("headroom-web", move || web::run(door, web::router(&sources)))?;
     }
     let link = Link {
         address: config.allocator.clone(),

@@ -7,6 +7,8 @@ pub mod checkpoint;
 pub mod config;
 pub mod containers;
 pub mod daemon;
+pub mod environment;
+pub mod fetcher;
 pub mod files;
 pub mod identity;
 pub mod link;

@@ -210,7 +210,7 @@ impl Link {
         self.meter
             .try_send(meter::Message::Step(step))
             .map_err(|_| LinkError::Behind("the meter"))?;
-        self.order(tasks::Message::Linked)
+        self.order(tasks::Message::Linked(welcome.agent_id.clone()))
     }
 
     fn is_current(&self, epoch: u64) -> bool {

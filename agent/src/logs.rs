@@ -6,7 +6,6 @@ use std::{
     fs,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 use thiserror::Error;
 
@@ -48,12 +47,8 @@ fn chunk(layout: &Layout, request: &wire::ReadFile) -> Result<(Vec<u8>, bool), L
         framework: request.framework_id.clone(),
         task: request.task_id.clone(),
     };
-    let names = [&request.framework_id, &request.task_id];
-    if names.iter().any(|name| name.is_empty() || name.contains('/') || name.starts_with("..")) {
-        return Err(no_task());
-    }
-    let runs = layout.sandboxes().join(&request.framework_id).join(&request.task_id);
-    let sandbox = newest(&runs).ok_or_else(no_task)?;
+    let sandbox = layout.newest_sandbox(&request.framework_id, &request.task_id);
+    let sandbox = sandbox.ok_or_else(no_task)?;
     // Looked at before the file is read: what is written after the end of the task does not exist.
     let ended = has_ended(layout, &sandbox);
     let path = sandbox.join(&request.file);
@@ -61,13 +56,6 @@ fn chunk(layout: &Layout, request: &wire::ReadFile) -> Result<(Vec<u8>, bool), L
         .map_err(|source| LogError::Read { path, source })?;
     let all_sent = ended && data.is_empty();
     Ok((data, all_sent))
-}
-
-fn newest(runs: &Path) -> Option<PathBuf> {
-    let changed = |entry: &fs::DirEntry| {
-        entry.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
-    };
-    fs::read_dir(runs).ok()?.flatten().max_by_key(changed).map(|entry| entry.path())
 }
 
 fn has_ended(layout: &Layout, sandbox: &Path) -> bool {

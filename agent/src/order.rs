@@ -3,6 +3,7 @@
 use crate::{
     cgroup::Class,
     containers::{Command, ContainerSpec, VolumeSpec},
+    fetcher::Uri,
     reserved,
 };
 use headroom_core::reservation::Parts;
@@ -78,11 +79,15 @@ impl Order {
     }
 }
 
-/// The container to run for an order.
+/// The container to run for an order; `agent`: this agent's id.
 ///
 /// # Errors
 /// The message lacks a part.
-pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, OrderError> {
+pub fn spec(
+    launch: wire::Launch,
+    agent: &str,
+    pids_limit: u32,
+) -> Result<ContainerSpec, OrderError> {
     let task = launch.task.ok_or(OrderError::Missing("task"))?;
     let resources = task.resources.ok_or(OrderError::Missing("resources"))?;
     let command = task.command.ok_or(OrderError::Missing("command"))?;
@@ -109,6 +114,7 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
     let user = [command.user, launch.framework_user].into_iter().find(|user| !user.is_empty());
     Ok(ContainerSpec {
         id: uuid::Uuid::new_v4().to_string(),
+        agent: agent.to_owned(),
         framework: launch.framework_id,
         name: task.task_id.clone(),
         task: task.task_id,
@@ -117,6 +123,7 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         } else {
             Command::Argv(command.argv)
         },
+        uris: command.uris.into_iter().map(uri).collect(),
         env: command.environment,
         user,
         class: if launch.revocable { Class::Revocable } else { Class::Guaranteed },
@@ -129,4 +136,14 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         volumes,
         payload: serde_json::to_string(&order).unwrap_or_default(),
     })
+}
+
+fn uri(uri: wire::Uri) -> Uri {
+    Uri {
+        extract: uri.extract.unwrap_or(true),
+        value: uri.value,
+        executable: uri.executable,
+        cache: uri.cache,
+        output_file: Some(uri.output_file).filter(|name| !name.is_empty()),
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod amounts;
+mod check;
 pub(crate) mod reserved;
 pub(crate) mod scheduler;
 pub(crate) mod task;

@@ -40,6 +40,9 @@ pub(crate) fn reason_text(reason: Reason) -> &'static str {
         Reason::AgentRestarted => "its agent came back without it",
         Reason::Reconciliation => "nobody knows of it any more",
         Reason::StateDirectoryFull => "the agent's state directory is full",
+        Reason::MaxCompletionTime => "it ran longer than it may",
+        Reason::HealthCheck => "its health check",
+        Reason::Check => "its check",
     }
 }
 

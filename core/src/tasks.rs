@@ -77,6 +77,23 @@ pub enum Reason {
     Reconciliation,
     /// The agent's state directory is full.
     StateDirectoryFull,
+    /// It ran longer than it may.
+    MaxCompletionTime,
+    /// Its health changed, or it was ended for it.
+    HealthCheck,
+    /// What its check finds changed.
+    Check,
+}
+
+/// What a task's check found last; nothing yet, or nothing in time, without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckResult {
+    /// A command's exit code.
+    Command(Option<i32>),
+    /// A server's status code.
+    Http(Option<u32>),
+    /// Whether a connection came about.
+    Tcp(Option<bool>),
 }
 
 /// What is told of a task.
@@ -100,6 +117,10 @@ pub struct TaskStatus {
     pub uuid: Option<[u8; 16]>,
     /// Milliseconds since 1970, on the sender's clock; 0: the core said it.
     pub timestamp_ms: u64,
+    /// What its health check found last.
+    pub healthy: Option<bool>,
+    /// What its check found last.
+    pub check: Option<CheckResult>,
 }
 
 impl TaskStatus {
@@ -116,6 +137,8 @@ impl TaskStatus {
             signal: None,
             uuid: None,
             timestamp_ms: 0,
+            healthy: None,
+            check: None,
         }
     }
 

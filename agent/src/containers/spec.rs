@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::VolumeSpec;
+use super::{LATEST, VolumeSpec};
 use crate::cgroup::{Class, Controller};
+use crate::fetcher::{Fetch, Uri};
 
 /// Mesos' bound for ids, and NAME_MAX: ids become directory names.
 const MAX_ID_BYTES: usize = 255;
@@ -27,6 +28,9 @@ pub enum Command {
 pub struct ContainerSpec {
     /// The container's own id, unique on this agent: a UUID.
     pub id: String,
+    /// The agent's id when it was launched: part of the sandbox's path.
+    #[serde(default)]
+    pub agent: String,
     /// The framework's id.
     pub framework: String,
     /// The task's id.
@@ -36,6 +40,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// What to run.
     pub command: Command,
+    /// Files that are fetched into the sandbox before it runs.
+    #[serde(default)]
+    pub uris: Vec<Uri>,
     /// The environment. PATH and HOME (the sandbox) are added where missing.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -77,6 +84,9 @@ pub struct Launch {
     /// The agent's cgroups; absent where it may not make any.
     #[serde(default)]
     pub cgroup: Option<LaunchCgroup>,
+    /// How its files are fetched, if it names any.
+    #[serde(default)]
+    pub fetch: Option<Fetch>,
 }
 
 /// Where the container's group is: the supervisor joins exactly these, or starts nothing.
@@ -132,6 +142,11 @@ impl ContainerSpec {
         {
             check_id(which, value)?;
         }
+        if self.id == LATEST {
+            let (value, reason) = (self.id.clone(), "it is the name of the newest one");
+            return Err(SpecError::Id { which: "container", value, reason });
+        }
+        check_id("agent", &self.agent)?;
         self.command.validate()?;
         self.env.iter().try_for_each(|(name, value)| check_env(name, value))?;
         check_cpus("request_cpus", self.request_cpus, false)?;
@@ -216,10 +231,12 @@ pub(super) mod tests {
     pub(in crate::containers) fn spec() -> ContainerSpec {
         ContainerSpec {
             id: "c1".into(),
+            agent: "a1".into(),
             framework: "f1".into(),
             task: "t1".into(),
             name: "t".into(),
             command: Command::Shell("true".into()),
+            uris: Vec::new(),
             env: BTreeMap::new(),
             user: None,
             class: Class::Guaranteed,

@@ -8,6 +8,7 @@
 mod child;
 mod error;
 mod exit;
+mod fetch;
 mod handle;
 mod identity;
 mod inherited;

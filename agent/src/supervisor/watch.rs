@@ -15,6 +15,7 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::child::become_task;
+use super::fetch::become_fetcher;
 use super::members::{Members, reap};
 use super::plan::Plan;
 use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome, STARTED_FILE, STARTING_FILE};
@@ -47,6 +48,8 @@ pub(super) struct Watch {
     main: Option<Pid>,
     outcome: Option<Outcome>,
     kill: Option<Kill>,
+    /// The main process is not the task's own yet.
+    fetching: bool,
     started_unix_ms: u64,
 }
 
@@ -60,6 +63,7 @@ impl Watch {
             main: None,
             outcome: None,
             kill: None,
+            fetching: false,
             started_unix_ms: unix_ms(),
         }
     }
@@ -70,9 +74,8 @@ impl Watch {
             self.begin_kill();
             return self.never_started("it was killed before it was started");
         }
-        match self.start_task() {
-            Ok(failure) => self.wait(failure),
-            Err(reason) => self.outcome = Some(Outcome::NotStarted(reason)),
+        if let Err(reason) = self.fetch().and_then(|()| self.run_task()) {
+            self.outcome = Some(Outcome::NotStarted(reason));
         }
         self.finish()
     }
@@ -83,16 +86,47 @@ impl Watch {
         self.finish()
     }
 
-    /// Forks the task; returns where the child tells that it could not execute it.
-    fn start_task(&mut self) -> Result<OwnedFd, String> {
+    /// Has the task's files fetched, if it names any. If that fails, so has the task: the outcome is there.
+    fn fetch(&mut self) -> Result<(), String> {
+        if self.launch.spec.uris.is_empty() {
+            return Ok(());
+        }
+        let failure = self.fork(become_fetcher)?;
+        self.fetching = true;
+        self.wait(failure);
+        self.fetching = false;
+        match self.outcome.take() {
+            _ if self.kill.is_some() => Err("it was killed before it was started".into()),
+            Some(Outcome::Exited(0)) => {
+                self.main = None;
+                Ok(())
+            }
+            // Signaled: by the kernel for the task's memory limit, as its group can tell.
+            other => {
+                self.outcome = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn run_task(&mut self) -> Result<(), String> {
+        if self.outcome.is_none() {
+            self.started_unix_ms = unix_ms();
+            let failure = self.fork(|plan, _| become_task(plan))?;
+            self.wait(failure);
+        }
+        Ok(())
+    }
+
+    /// Forks what becomes the main process; returns where it tells why it could not do its work.
+    fn fork(&mut self, child: fn(&Plan, &Launch) -> !) -> Result<OwnedFd, String> {
         let (reader, writer) =
             pipe2(OFlag::O_CLOEXEC).map_err(|e| format!("cannot make a pipe: {e}"))?;
         let plan = Plan::new(&self.launch, &self.members, writer)?;
-        self.started_unix_ms = unix_ms();
         // SAFETY: this process has one thread, so the child may go on as any program.
         match unsafe { fork() }.map_err(|e| format!("cannot fork: {e}"))? {
             ForkResult::Parent { child } => self.main = Some(child),
-            ForkResult::Child => become_task(&plan),
+            ForkResult::Child => child(&plan, &self.launch),
         }
         Ok(reader)
     }
@@ -139,6 +173,8 @@ impl Watch {
         let read = File::from(pipe).take(MAX_REASON_BYTES).read_to_string(&mut reason);
         if read.is_ok() && !reason.is_empty() {
             self.outcome = Some(Outcome::NotStarted(reason));
+        } else if self.fetching {
+            // It is done; how, its exit tells.
         } else if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE))
         {
             eprintln!("that the task runs cannot be told: {e}");

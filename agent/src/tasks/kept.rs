@@ -26,24 +26,38 @@ pub(super) struct Kept {
     unsaved: VecDeque<Update>,
     told_at: Option<Instant>,
     pub(super) state: wire::TaskState,
+    /// What was told last, acknowledged or not.
+    pub(super) newest: Option<Told>,
 }
 
 impl Kept {
     pub(super) fn open(container: Container, order: Order) -> Result<Self, CheckpointError> {
         let updates = Updates::open(container.dir())?;
         let kill = checkpoint::load(&container.dir().join(KILL_REASON_FILE))?;
-        let newest = updates.newest().and_then(|update| serde_json::from_str(&update.payload).ok());
+        let newest: Option<Told> =
+            updates.newest().and_then(|update| serde_json::from_str(&update.payload).ok());
         let untold = container.is_starting() || container.has_just_started();
         let quiet = if untold { wire::TaskState::Staging } else { wire::TaskState::Running };
-        let state = newest.map_or(quiet, |told: Told| told.state());
+        let state = newest.as_ref().map_or(quiet, Told::state);
         let has_ended = !matches!(state, wire::TaskState::Staging | wire::TaskState::Running);
         let unsaved = VecDeque::new();
-        Ok(Self { container, order, kill, has_ended, updates, unsaved, told_at: None, state })
+        Ok(Self {
+            container,
+            order,
+            kill,
+            has_ended,
+            updates,
+            unsaved,
+            told_at: None,
+            state,
+            newest,
+        })
     }
 
     /// Queues what is to be told.
     pub(super) fn push(&mut self, told: Told) {
         self.state = told.state();
+        self.newest = Some(told.clone());
         let payload = serde_json::to_string(&told).unwrap_or_default();
         self.unsaved.push_back(Update {
             uuid: uuid::Uuid::new_v4().to_string(),

@@ -7,12 +7,15 @@ mod inventory;
 mod kept;
 mod recovery;
 mod told;
+mod view;
 
 pub use told::Told;
+pub use view::{MAX_ENDED, TaskView, View};
 
 use crate::{
     config::Config,
     containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume},
+    environment::Place,
     meter::{self, Metered},
     order::{self, Order},
 };
@@ -60,35 +63,43 @@ pub enum Message {
     Ended(u64),
     /// What is here? Answered for a hello.
     Inventory(oneshot::Sender<Vec<wire::HeldTask>>),
-    /// The link stands: tell what was not acknowledged.
-    Linked,
+    /// What is here? Answered for the agent's pages.
+    Look(oneshot::Sender<View>),
+    /// The link stands, and this is the agent's id: tell what was not acknowledged.
+    Linked(String),
 }
 
 /// Owns the tasks.
 pub struct Keeper {
     pids_limit: u32,
+    place: Place,
     containerizer: ProcessContainerizer,
     tasks: BTreeMap<u64, Kept>,
+    ended: view::Ended,
     meter: mpsc::Sender<meter::Message>,
     statuses: mpsc::Sender<wire::StatusUpdate>,
     inbox: mpsc::WeakSender<Message>,
 }
 
 impl Keeper {
-    /// A keeper of what an earlier agent left in the state directory.
+    /// A keeper of what an earlier agent left in the state directory; `endpoint`: `host:port` of the
+    /// agent's HTTP server, or empty.
     ///
     /// # Errors
     /// The state directory can't be read.
     pub fn recover(
         config: &Config,
+        endpoint: &str,
         containerizer: ProcessContainerizer,
         meter: mpsc::Sender<meter::Message>,
         statuses: mpsc::Sender<wire::StatusUpdate>,
         inbox: mpsc::WeakSender<Message>,
     ) -> Result<Self, ContainerError> {
         let pids_limit = config.pids_limit;
-        let tasks = BTreeMap::new();
-        let mut keeper = Self { pids_limit, containerizer, tasks, meter, statuses, inbox };
+        let place = Place { endpoint: endpoint.to_owned(), ..Place::default() };
+        let (tasks, ended) = Default::default();
+        let mut keeper =
+            Self { pids_limit, place, containerizer, tasks, ended, meter, statuses, inbox };
         keeper.take_over(config.recover)?;
         Ok(keeper)
     }
@@ -128,7 +139,13 @@ impl Keeper {
             Message::Inventory(answer) => {
                 let _ = answer.send(self.inventory());
             }
-            Message::Linked => self.tell_again(Duration::ZERO),
+            Message::Look(answer) => {
+                let _ = answer.send(self.view());
+            }
+            Message::Linked(agent_id) => {
+                self.place.agent_id = agent_id;
+                self.tell_again(Duration::ZERO);
+            }
         }
     }
 
@@ -138,8 +155,12 @@ impl Keeper {
             return;
         }
         let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
-        let spec = match order::spec(launch, self.pids_limit) {
-            Ok(spec) => spec,
+        let role = launch.role.clone();
+        let spec = match order::spec(launch, &self.place.agent_id, self.pids_limit) {
+            Ok(mut spec) => {
+                self.place.tell(&mut spec, self.containerizer.layout(), &role);
+                spec
+            }
             Err(fault) => {
                 let told = Told::failed(wire::Reason::LaunchFailed, fault.to_string());
                 return self.tell_unkept(handle, framework, &name, &told);
@@ -302,10 +323,11 @@ impl Keeper {
             return;
         }
         if kept.has_ended && kept.is_all_told() {
-            if let Some(kept) = self.tasks.remove(&acknowledged.handle)
-                && let Err(fault) = kept.container.forget()
-            {
-                warn!("{fault}");
+            if let Some(kept) = self.tasks.remove(&acknowledged.handle) {
+                self.ended.note(&kept);
+                if let Err(fault) = kept.container.forget() {
+                    warn!("{fault}");
+                }
             }
         } else {
             self.tell(acknowledged.handle);

@@ -66,6 +66,8 @@ impl Told {
             Outcome::NotStarted(_) => (None, None),
         };
         let told = match &exit.outcome {
+            // While its files were fetched, which can take long.
+            Outcome::NotStarted(_) if exit.kill_requested => Self::killed(exit, kill),
             Outcome::NotStarted(reason) => Self::failed(
                 wire::Reason::LaunchFailed,
                 format!("it could not be started: {reason}"),
@@ -121,6 +123,8 @@ impl Told {
             signal: self.signal,
             uuid,
             timestamp_ms: self.timestamp_ms,
+            healthy: None,
+            check: None,
         }
     }
 }

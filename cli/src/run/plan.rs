@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::time::Duration;
 
-use headroom_proto::v1::{Command, FrameworkInfo, Resources, TaskInfo};
+use headroom_proto::v1::{Command, FrameworkInfo, Resources, TaskInfo, Uri};
 
 use super::args::RunArgs;
 use super::constraint;
@@ -53,6 +53,7 @@ impl Plan {
             argv: args.command.clone(),
             environment: args.env.iter().cloned().collect(),
             user,
+            uris: args.uris.iter().map(uri).collect(),
         };
         let task = TaskInfo {
             task_id: task_id.clone(),
@@ -63,6 +64,7 @@ impl Plan {
             kill_grace_ms: Some(span::millis(args.grace)),
             labels: BTreeMap::new(),
             reserved: Vec::new(),
+            ..TaskInfo::default()
         };
         let ports = args.ports.unwrap_or(0);
         Ok(Plan { task_id, wanted: resources(args), ports, framework, task })
@@ -98,6 +100,10 @@ fn resources(args: &RunArgs) -> Resources {
         gpus: args.gpus.map_or(0.0, f64::from),
         ports: Vec::new(),
     }
+}
+
+fn uri(value: &String) -> Uri {
+    Uri { value: value.clone(), ..Uri::default() }
 }
 
 fn check_limits(args: &RunArgs) -> Result<(), Failure> {
