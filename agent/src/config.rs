@@ -1,6 +1,8 @@
 //! What the operator sets: a TOML file, the environment, flags; the later ones win.
 
-use crate::{containers::Layout, fetcher::Fetch, probe::DEFAULT_SLOTS, reserved};
+use crate::{
+    containers::Layout, fetcher::Fetch, probe::DEFAULT_SLOTS, reserved, sandboxes::Rotation,
+};
 use clap::{Args, ValueEnum};
 use headroom_core::reservation::Parts;
 use serde::Deserialize;
@@ -128,6 +130,14 @@ pub struct Config {
     pub forecast_margin_percent: u64,
     /// The most processes and threads of one task.
     pub pids_limit: u32,
+    /// A task's stdout or stderr that has grown longer is moved on to `stdout.1`, in MiB; 0: never.
+    pub log_file_mib: u64,
+    /// So many files of each are kept, with the one that is written to.
+    pub log_files: u32,
+    /// Sandboxes of ended tasks stay for so many seconds at most, less as the disk fills.
+    pub gc_delay_s: u64,
+    /// When less of the disk is free, in percent, all of them go.
+    pub gc_disk_headroom_percent: u64,
     /// What tasks fetch by URI is kept for others of the same user, so many MiB of it; 0: nothing.
     pub fetch_cache_mib: u64,
     /// One task fetches, and unpacks of that, at most so many MiB.
@@ -161,6 +171,10 @@ impl Default for Config {
             forecast_young_s: 60,
             forecast_margin_percent: 10,
             pids_limit: 32_768,
+            log_file_mib: 64,
+            log_files: 5,
+            gc_delay_s: 7 * 86_400,
+            gc_disk_headroom_percent: 10,
             fetch_cache_mib: 2_048,
             fetch_task_mib: 16_384,
             fetch_stall_s: 60,
@@ -291,6 +305,10 @@ impl Config {
             return Err(ConfigError::Value { key: "region", reason });
         }
         self.reservations()?;
+        if self.gc_disk_headroom_percent > 100 {
+            let reason = format!("{} percent are more than all", self.gc_disk_headroom_percent);
+            return Err(ConfigError::Value { key: "gc_disk_headroom_percent", reason });
+        }
         if self.forecast_window_s == 0 {
             let reason = "a window of no length has no peak".into();
             return Err(ConfigError::Value { key: "forecast_window_s", reason });
@@ -315,6 +333,12 @@ impl Config {
     #[must_use]
     pub fn layout(&self) -> Layout {
         Layout::new(&self.state_dir)
+    }
+
+    /// How much of tasks' output is kept.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        Rotation { bytes: self.log_file_mib.saturating_mul(1 << 20), files: self.log_files.max(1) }
     }
 
     /// How tasks' files are fetched.

@@ -13,6 +13,7 @@ use crate::{
     node,
     probe::{CgroupLayout, Probe, ProbeConfig},
     reserved,
+    sandboxes::Janitor,
     tasks::{self, Keeper},
     web,
 };
@@ -107,6 +108,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
         keeper.downgrade(),
     )?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
+    let janitor = Janitor::new(&config);
+    start_thread("headroom-sandboxes", move || janitor.run())?;
     if let Some(door) = door {
         info!("sandboxes and figures are on http://{}", door.address());
         let about = web::About::new(&config, &hello, door.address());

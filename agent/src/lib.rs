@@ -18,6 +18,7 @@ pub mod node;
 pub mod order;
 pub mod probe;
 pub mod reserved;
+pub mod sandboxes;
 pub mod supervisor;
 pub mod tasks;
 pub mod web;

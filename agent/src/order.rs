@@ -1,5 +1,9 @@
 //! What the allocator ordered, kept with the container's documents so that it survives the agent.
 
+mod duties;
+
+pub use duties::found;
+
 use crate::{
     cgroup::Class,
     containers::{Command, ContainerSpec, VolumeSpec},
@@ -112,17 +116,14 @@ pub fn spec(
     let volumes = volumes.collect();
     let memory_mib = task.limit_memory_mib.unwrap_or(order.memory_mib);
     let user = [command.user, launch.framework_user].into_iter().find(|user| !user.is_empty());
+    let duties = duties::duties(task.max_completion_ms, task.health_check, task.check)?;
     Ok(ContainerSpec {
         id: uuid::Uuid::new_v4().to_string(),
         agent: agent.to_owned(),
         framework: launch.framework_id,
         name: task.task_id.clone(),
         task: task.task_id,
-        command: if command.argv.is_empty() {
-            Command::Shell(command.shell)
-        } else {
-            Command::Argv(command.argv)
-        },
+        command: command_of(command.shell, command.argv),
         uris: command.uris.into_iter().map(uri).collect(),
         env: command.environment,
         user,
@@ -134,8 +135,13 @@ pub fn spec(
         grace_ms: task.kill_grace_ms.unwrap_or(DEFAULT_GRACE_MS),
         no_new_privs: false,
         volumes,
+        duties,
         payload: serde_json::to_string(&order).unwrap_or_default(),
     })
+}
+
+fn command_of(shell: String, argv: Vec<String>) -> Command {
+    if argv.is_empty() { Command::Shell(shell) } else { Command::Argv(argv) }
 }
 
 fn uri(uri: wire::Uri) -> Uri {

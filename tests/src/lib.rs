@@ -11,6 +11,7 @@ mod daemon;
 mod framework;
 mod guard;
 mod house;
+mod http;
 mod listener;
 mod patience;
 
@@ -20,6 +21,7 @@ pub use command::{Done, Started};
 pub use daemon::{Daemon, program};
 pub use framework::{Framework, task};
 pub use house::House;
+pub use http::{get, get_json};
 pub use listener::Listener;
 pub use patience::{LONG, wait_for, wait_until};
 

@@ -4,6 +4,7 @@
 //! not decide what runs, and does not watch: the caller waits on the supervisor's pidfd.
 
 mod disk;
+mod duties;
 mod error;
 mod launch;
 mod layout;
@@ -13,6 +14,7 @@ mod spec;
 mod volume;
 
 pub use disk::{MIN_FREE_BYTES, MIN_FREE_INODES, free_for_launch};
+pub use duties::{Check, CheckKind, Duties, Found, HealthCheck};
 pub use error::ContainerError;
 pub use launch::ProcessContainerizer;
 pub use layout::{LATEST, Layout};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{LATEST, VolumeSpec};
+use super::{Duties, LATEST, VolumeSpec};
 use crate::cgroup::{Class, Controller};
 use crate::fetcher::{Fetch, Uri};
 
@@ -69,6 +69,9 @@ pub struct ContainerSpec {
     /// Persistent volumes that it sees in its sandbox.
     #[serde(default)]
     pub volumes: Vec<VolumeSpec>,
+    /// What is done for it while it runs.
+    #[serde(default)]
+    pub duties: Duties,
     /// The caller's own form of the task, not looked into here.
     #[serde(default)]
     pub payload: String,
@@ -247,6 +250,7 @@ pub(super) mod tests {
             grace_ms: 1_000,
             no_new_privs: false,
             volumes: Vec::new(),
+            duties: Duties::default(),
             payload: String::new(),
         }
     }

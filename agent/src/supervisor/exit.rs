@@ -48,6 +48,9 @@ pub struct Exit {
     pub kill_requested: bool,
     /// Whether it had to be killed because the grace was over.
     pub forced: bool,
+    /// What the supervisor ended it for by itself.
+    #[serde(default)]
+    pub cause: Option<EndCause>,
     /// When the main process was started.
     pub started_unix_ms: u64,
     /// When the container was empty.
@@ -57,6 +60,16 @@ pub struct Exit {
     /// Processes that outlived SIGKILL so far (uninterruptible sleep); they hold their resources.
     #[serde(default)]
     pub leftovers: Vec<i32>,
+}
+
+/// What a supervisor ends a task for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndCause {
+    /// It ran longer than it may.
+    Overdue,
+    /// Its health check failed too often.
+    Unhealthy,
 }
 
 /// `kill.json`.

@@ -5,6 +5,7 @@
 //! agent's handle on it. Makes no cgroup and removes none: the agent does both. Single-threaded,
 //! without a runtime, because it forks.
 
+mod checks;
 mod child;
 mod error;
 mod exit;
@@ -12,6 +13,7 @@ mod fetch;
 mod handle;
 mod identity;
 mod inherited;
+mod look;
 mod members;
 mod plan;
 mod signals;
@@ -19,8 +21,9 @@ mod start;
 mod user;
 mod watch;
 
+pub use checks::Checked;
 pub use error::SupervisorError;
-pub use exit::{Exit, FinalUsage, KillRequest, Outcome};
+pub use exit::{EndCause, Exit, FinalUsage, KillRequest, Outcome};
 pub use handle::SupervisorHandle;
 pub use identity::Identity;
 pub use start::run;
@@ -38,6 +41,8 @@ pub const STARTING_FILE: &str = "starting";
 pub const STARTED_FILE: &str = "started";
 /// The request to end the task, with its grace.
 pub const KILL_FILE: &str = "kill.json";
+/// How its checks stand, if it has any and they have found anything.
+pub const CHECKS_FILE: &str = "checks.json";
 /// How it ended.
 pub const EXIT_FILE: &str = "exit.json";
 /// What the supervisor has to say for itself.

@@ -14,11 +14,14 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
+use super::checks::Checks;
 use super::child::become_task;
 use super::fetch::become_fetcher;
 use super::members::{Members, reap};
 use super::plan::Plan;
-use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome, STARTED_FILE, STARTING_FILE};
+use super::{
+    EXIT_FILE, EndCause, Exit, KILL_FILE, KillRequest, Outcome, STARTED_FILE, STARTING_FILE,
+};
 use crate::checkpoint;
 use crate::containers::Launch;
 
@@ -48,6 +51,10 @@ pub(super) struct Watch {
     main: Option<Pid>,
     outcome: Option<Outcome>,
     kill: Option<Kill>,
+    checks: Option<Checks>,
+    /// When it has run for too long.
+    overdue: Option<Instant>,
+    cause: Option<EndCause>,
     /// The main process is not the task's own yet.
     fetching: bool,
     started_unix_ms: u64,
@@ -63,6 +70,9 @@ impl Watch {
             main: None,
             outcome: None,
             kill: None,
+            checks: None,
+            overdue: None,
+            cause: None,
             fetching: false,
             started_unix_ms: unix_ms(),
         }
@@ -146,6 +156,7 @@ impl Watch {
                 self.read_failure(pipe);
             }
             self.take_signals();
+            self.do_duties();
             self.enforce_deadline();
         }
     }
@@ -157,14 +168,46 @@ impl Watch {
     }
 
     fn timeout(&self) -> PollTimeout {
-        let Some(kill) = &self.kill else { return PollTimeout::NONE };
-        let left = kill.deadline.saturating_duration_since(Instant::now());
-        let wait = match (kill.forced, self.outcome.is_some()) {
-            (false, false) => left,
-            _ => left.min(GRACE_POLL).max(Duration::from_millis(1)),
+        let now = Instant::now();
+        let kill = self.kill.as_ref().map(|kill| match (kill.forced, self.outcome.is_some()) {
+            (false, false) => kill.deadline,
+            _ => kill.deadline.min(now + GRACE_POLL).max(now + Duration::from_millis(1)),
+        });
+        let checks = self.checks.as_ref().and_then(Checks::next);
+        let Some(next) = [kill, checks, self.overdue].into_iter().flatten().min() else {
+            return PollTimeout::NONE;
         };
+        let wait = next.saturating_duration_since(now);
         // A millisecond more, as the timeout is cut down to whole ones.
         PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+    }
+
+    /// What is to be done for a task that runs; nothing once it ends.
+    fn do_duties(&mut self) {
+        if self.kill.is_some() || self.outcome.is_some() {
+            self.end_duties();
+        } else if self.overdue.is_some_and(|at| at <= Instant::now()) {
+            self.cause = Some(EndCause::Overdue);
+            self.kill = Some(Kill { deadline: Instant::now(), forced: false });
+            self.end_duties();
+            self.members.terminate();
+        } else if let Some(checks) = &mut self.checks
+            && checks.advance(&self.launch, &self.members)
+        {
+            self.end_unwell();
+        }
+    }
+
+    fn end_unwell(&mut self) {
+        self.cause = Some(EndCause::Unhealthy);
+        self.begin_kill();
+    }
+
+    fn end_duties(&mut self) {
+        self.overdue = None;
+        if let Some(checks) = self.checks.take() {
+            checks.end();
+        }
     }
 
     /// End of file: the task runs. Otherwise the text says which step failed.
@@ -179,6 +222,11 @@ impl Watch {
         {
             eprintln!("that the task runs cannot be told: {e}");
         }
+        if self.outcome.is_none() && !self.fetching {
+            let most = self.launch.spec.duties.max_completion_ms.map(Duration::from_millis);
+            self.overdue = most.and_then(|most| Instant::now().checked_add(most));
+            self.checks = Checks::new(&self.dir, &self.launch);
+        }
     }
 
     fn take_signals(&mut self) {
@@ -188,8 +236,15 @@ impl Watch {
                 self.begin_kill();
             }
         }
-        let (main, outcome) = (self.main, &mut self.outcome);
-        reap(&mut |pid, status| note_main(main, outcome, pid, status));
+        let (main, outcome, checks) = (self.main, &mut self.outcome, &mut self.checks);
+        let mut unwell = false;
+        reap(&mut |pid, status| {
+            note_main(main, outcome, pid, status);
+            unwell |= checks.as_mut().is_some_and(|checks| checks.note(pid, status));
+        });
+        if unwell && self.outcome.is_none() && self.kill.is_none() {
+            self.end_unwell();
+        }
     }
 
     /// SIGTERM to all, or a shorter grace if that was done already.
@@ -211,6 +266,7 @@ impl Watch {
             Some(kill) => kill.deadline = kill.deadline.min(deadline),
             None => {
                 self.kill = Some(Kill { deadline, forced: false });
+                self.end_duties();
                 self.members.terminate();
             }
         }
@@ -251,6 +307,7 @@ impl Watch {
             oom_elsewhere: elsewhere,
             outcome,
             kill_requested,
+            cause: self.cause,
             forced: self.kill.as_ref().is_some_and(|kill| kill.forced),
             started_unix_ms: self.started_unix_ms,
             finished_unix_ms: unix_ms(),

@@ -5,6 +5,7 @@ use crate::{
     checkpoint::{self, CheckpointError, Update, Updates},
     containers::Container,
     order::Order,
+    supervisor::Checked,
 };
 use headroom_proto::v1 as wire;
 use std::{
@@ -13,6 +14,8 @@ use std::{
 };
 use tracing::{error, warn};
 
+/// So many updates may wait before what checks find is kept back.
+const MAX_CHECKS_WAITING: usize = 8;
 /// Beside the container's other documents: why it was ended.
 const KILL_REASON_FILE: &str = "kill_reason.json";
 
@@ -26,6 +29,8 @@ pub(super) struct Kept {
     unsaved: VecDeque<Update>,
     told_at: Option<Instant>,
     pub(super) state: wire::TaskState,
+    /// How its checks stand, as far as that was told.
+    checked: Option<Checked>,
     /// What was told last, acknowledged or not.
     pub(super) newest: Option<Told>,
 }
@@ -50,12 +55,31 @@ impl Kept {
             unsaved,
             told_at: None,
             state,
+            checked: None,
             newest,
         })
     }
 
+    /// Queues what its checks have found, if that is news. While many updates wait it waits too: what
+    /// counts is how they stand.
+    pub(super) fn push_checks(&mut self) -> bool {
+        let is_running = self.state == wire::TaskState::Running;
+        if !is_running || self.updates.len() + self.unsaved.len() >= MAX_CHECKS_WAITING {
+            return false;
+        }
+        let Some(checked) = self.container.checked() else { return false };
+        if self.checked.as_ref().is_some_and(|told| told.sequence >= checked.sequence) {
+            return false;
+        }
+        let told = Told::checked(&checked);
+        self.checked = Some(checked);
+        self.push(told);
+        true
+    }
+
     /// Queues what is to be told.
     pub(super) fn push(&mut self, told: Told) {
+        let told = told.with_checks(self.checked.as_ref());
         self.state = told.state();
         self.newest = Some(told.clone());
         let payload = serde_json::to_string(&told).unwrap_or_default();

@@ -41,6 +41,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether a task runs already: a start takes some milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is looked whether a task's checks have found something.
+const CHECKS_PAUSE: Duration = Duration::from_millis(500);
 /// How often to look for updates to tell again.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -59,6 +61,8 @@ pub enum Message {
     Preempt(u64, &'static str),
     /// A task executes its own program.
     Started(u64),
+    /// A task's checks have found something new.
+    Checked(u64),
     /// A supervisor has ended.
     Ended(u64),
     /// What is here? Answered for a hello.
@@ -135,6 +139,7 @@ impl Keeper {
                 self.kill(handle, None, wire::Reason::Preempted, why);
             }
             Message::Started(handle) => self.started(handle),
+            Message::Checked(handle) => self.checked(handle),
             Message::Ended(handle) => self.ended(handle),
             Message::Inventory(answer) => {
                 let _ = answer.send(self.inventory());
@@ -227,6 +232,7 @@ impl Keeper {
         });
         let staging = kept.state == wire::TaskState::Staging;
         let starting = staging.then(|| kept.container.starting_file());
+        let checks = kept.container.checks_file();
         tokio::spawn(async move {
             if let Some(pidfd) = pidfd {
                 if let Some(starting) = starting
@@ -234,6 +240,9 @@ impl Keeper {
                     && let Some(inbox) = inbox.upgrade()
                 {
                     let _ = inbox.send(Message::Started(handle)).await;
+                }
+                if let Some(checks) = checks {
+                    follow_checks(&pidfd, &checks, handle, &inbox).await;
                 }
                 let _ = pidfd.readable().await;
             }
@@ -263,6 +272,15 @@ impl Keeper {
         }
     }
 
+    /// A task's checks have found something new.
+    fn checked(&mut self, handle: u64) {
+        let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        let is_next = kept.is_all_told();
+        if kept.push_checks() && is_next {
+            self.tell(handle);
+        }
+    }
+
     /// A supervisor has ended: reads how, clears the container up, tells.
     fn ended(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
@@ -280,6 +298,7 @@ impl Keeper {
         // What was told before is on its way: the next one follows its acknowledgement.
         let is_next = kept.is_all_told();
         kept.push_start();
+        kept.push_checks();
         kept.push(told);
         if is_next {
             self.tell(handle);
@@ -298,6 +317,7 @@ impl Keeper {
     fn tell_again(&mut self, after: Duration) {
         for kept in self.tasks.values_mut() {
             kept.save_late();
+            kept.push_checks();
             if kept.is_due(after)
                 && let Some(status) = kept.next_to_tell()
                 && self.statuses.try_send(status).is_err()
@@ -346,4 +366,27 @@ async fn starts(supervisor: &AsyncFd<OwnedFd>, starting: &Path) -> bool {
         }
     }
     true
+}
+
+/// Sends [`Message::Checked`] whenever a task's checks have written something, until its supervisor
+/// ends. By looking: this agent or the next, whoever is there.
+async fn follow_checks(
+    supervisor: &AsyncFd<OwnedFd>,
+    checks: &Path,
+    handle: u64,
+    inbox: &mpsc::WeakSender<Message>,
+) {
+    let mut seen = None;
+    loop {
+        let written = std::fs::metadata(checks).and_then(|data| data.modified()).ok();
+        if written.is_some() && written != seen {
+            seen = written;
+            let Some(inbox) = inbox.upgrade() else { return };
+            let _ = inbox.send(Message::Checked(handle)).await;
+        }
+        tokio::select! {
+            _ = supervisor.readable() => return,
+            () = sleep(CHECKS_PAUSE) => {}
+        }
+    }
 }

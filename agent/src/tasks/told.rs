@@ -1,6 +1,10 @@
 //! What is told of a task, in a form that is kept on disk.
 
-use crate::supervisor::{Exit, Outcome};
+use crate::{
+    containers::Found,
+    order,
+    supervisor::{Checked, EndCause, Exit, Outcome},
+};
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +19,10 @@ pub struct Told {
     exit_code: Option<i32>,
     signal: Option<i32>,
     timestamp_ms: u64,
+    #[serde(default)]
+    healthy: Option<bool>,
+    #[serde(default)]
+    check: Option<Found>,
 }
 
 /// Why a task was ended.
@@ -36,6 +44,8 @@ impl Told {
             exit_code: None,
             signal: None,
             timestamp_ms: since_1970.as_millis() as u64,
+            healthy: None,
+            check: None,
         }
     }
 
@@ -43,6 +53,29 @@ impl Told {
     #[must_use]
     pub fn running() -> Self {
         Self::new(wire::TaskState::Running, wire::Reason::Unspecified, "")
+    }
+
+    /// It runs, and its checks have found something new.
+    #[must_use]
+    pub fn checked(checked: &Checked) -> Self {
+        let reason =
+            if checked.is_health { wire::Reason::HealthCheck } else { wire::Reason::Check };
+        let message = match (checked.is_health, checked.healthy) {
+            (true, Some(false)) => {
+                format!("its health check failed, {} in a row", checked.failures)
+            }
+            _ => String::new(),
+        };
+        Self::new(wire::TaskState::Running, reason, message)
+    }
+
+    /// The same, with how its checks stand.
+    #[must_use]
+    pub fn with_checks(self, checked: Option<&Checked>) -> Self {
+        match checked {
+            Some(checked) => Self { healthy: checked.healthy, check: checked.check, ..self },
+            None => self,
+        }
     }
 
     /// It could not be run, or ended badly.
@@ -66,6 +99,10 @@ impl Told {
             Outcome::NotStarted(_) => (None, None),
         };
         let told = match &exit.outcome {
+            _ if exit.cause == Some(EndCause::Overdue) => {
+                let message = "it ran longer than its max_completion_ms and was ended";
+                Self::failed(wire::Reason::MaxCompletionTime, message)
+            }
             // While its files were fetched, which can take long.
             Outcome::NotStarted(_) if exit.kill_requested => Self::killed(exit, kill),
             Outcome::NotStarted(reason) => Self::failed(
@@ -95,6 +132,10 @@ impl Told {
     }
 
     fn killed(exit: &Exit, kill: Option<&Kill>) -> Self {
+        if exit.cause == Some(EndCause::Unhealthy) {
+            let message = "its health check failed too often in a row and it was ended";
+            return Self::new(wire::TaskState::Killed, wire::Reason::HealthCheck, message);
+        }
         let reason = kill
             .and_then(|kill| wire::Reason::try_from(kill.reason).ok())
             .unwrap_or(wire::Reason::KilledByFramework);
@@ -123,8 +164,8 @@ impl Told {
             signal: self.signal,
             uuid,
             timestamp_ms: self.timestamp_ms,
-            healthy: None,
-            check: None,
+            healthy: self.healthy,
+            check: self.check.map(order::found),
         }
     }
 }

@@ -154,6 +154,9 @@ fn status(told: &wire::TaskStatus) -> Value {
     let mut status = Map::new();
     status.insert("state".into(), json!(state_name(told.state())));
     status.insert("timestamp".into(), json!(told.timestamp_ms as f64 / 1e3));
+    if let Some(healthy) = told.healthy {
+        status.insert("healthy".into(), json!(healthy));
+    }
     Value::Object(status)
 }
 

@@ -53,7 +53,7 @@ impl Plan {
             argv: args.command.clone(),
             environment: args.env.iter().cloned().collect(),
             user,
-            uris: args.uris.iter().map(uri).collect(),
+            uris: args.uris.iter().cloned().map(uri).collect(),
         };
         let task = TaskInfo {
             task_id: task_id.clone(),
@@ -102,8 +102,8 @@ fn resources(args: &RunArgs) -> Resources {
     }
 }
 
-fn uri(value: &String) -> Uri {
-    Uri { value: value.clone(), ..Uri::default() }
+fn uri(value: String) -> Uri {
+    Uri { value, ..Uri::default() }
 }
 
 fn check_limits(args: &RunArgs) -> Result<(), Failure> {

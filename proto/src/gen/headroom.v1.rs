@@ -118,7 +118,8 @@ pub struct TaskInfo {
     /// A task that runs longer is ended at once, and has failed (MAX_COMPLETION_TIME). Unset: for ever.
     #[prost(uint64, optional, tag = "9")]
     pub max_completion_ms: ::core::option::Option<u64>,
-    /// Ends the task when it fails too often; each change between well and not is an update.
+    /// Ends the task when it fails too often. Each failure that counts is an update, and so is the first
+    /// success, also after failures.
     #[prost(message, optional, tag = "10")]
     pub health_check: ::core::option::Option<HealthCheck>,
     /// Each change of what it finds is an update.
