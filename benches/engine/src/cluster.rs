@@ -11,7 +11,7 @@ use headroom_core::{
     tasks::TaskState,
     time::Time,
 };
-use std::{fmt, hint::black_box, time::Duration};
+use std::{fmt, hint::black_box, sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// Virtual time between two commands: no deadline comes due during a measurement.
@@ -45,7 +45,7 @@ pub(crate) struct Cluster {
     pub(crate) effects: Vec<Effect>,
     pub(crate) callers: Vec<Caller>,
     /// Offers that stand, by framework.
-    pub(crate) out: Vec<Vec<OfferMade>>,
+    pub(crate) out: Vec<Vec<Arc<OfferMade>>>,
     random: u64,
     names: u64,
 }
