@@ -190,6 +190,17 @@ pub struct Task {
 }
 
 impl Task {
+    /// The same, but for the update that its framework has not acknowledged.
+    pub(crate) fn without_update(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            request: self.request.clone(),
+            reserved: self.reserved.clone(),
+            unacknowledged: None,
+            ..*self
+        }
+    }
+
     /// What it was measured to use.
     #[must_use]
     pub fn used(&self) -> Amounts {
@@ -215,7 +226,7 @@ pub const MAX_ENDED: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     /// Those that run, and those ended whose last update is not acknowledged.
-    pub by_handle: BTreeMap<TaskHandle, Task>,
+    pub by_handle: BTreeMap<TaskHandle, Box<Task>>,
     /// The newest [`MAX_ENDED`] that are over.
     pub ended: VecDeque<EndedTask>,
 }

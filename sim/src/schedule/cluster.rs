@@ -356,7 +356,7 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    fn answer(&mut self, id: FrameworkId, offers: &[OfferMade]) -> Result<(), ClusterError> {
+    fn answer(&mut self, id: FrameworkId, offers: &[Arc<OfferMade>]) -> Result<(), ClusterError> {
         let Some(number) = self.by_framework.get(&id).copied() else { return Ok(()) };
         self.record.offers += offers.len() as u64;
         let requests = &self.requests;
