@@ -416,7 +416,7 @@ impl<'a> Cluster<'a> {
             }
             Answer::Decline(offer, refusal) => {
                 self.record.declined += 1;
-                let agent = self.machine.state().offers.get(offer).map(|offer| offer.agent);
+                let agent = self.machine.state().offers.get(offer).map(|offer| offer.made.agent);
                 let Some(agent) = agent else { return Ok(()) };
                 let refusal = (caller, offer, refusal);
                 if let Some((caller, offer, refusal)) =
