@@ -12,10 +12,11 @@ use crate::{
     config::Config,
     containers::{Container, ContainerSpec},
     executors::{Call, CallError, Host, LENT_ENDING, Node, What},
-    node,
+    meter, node,
     order::{self, Order},
     supervisor::Exit,
 };
+use headroom_core::resources::Amounts;
 use headroom_proto::{
     mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus},
     v1 as wire,
@@ -75,6 +76,12 @@ impl Hosting {
     /// The agent is known under this id.
     pub(super) fn is_known_as(&mut self, agent_id: String) {
         self.node.agent_id = agent_id;
+    }
+
+    /// What a container holds: an executor's, with the tasks in it.
+    pub(super) fn held_by(&self, kept: &Kept) -> Amounts {
+        let inside = self.of(kept.order.handle).filter(|task| !task.has_ended());
+        inside.map(|task| task.order.amounts()).fold(kept.order.amounts(), Amounts::plus)
     }
 
     fn of(&self, executor: u64) -> impl Iterator<Item = &Inside> {
@@ -194,13 +201,13 @@ impl Keeper {
     fn resize(&self, executor: u64) {
         let Some(kept) = self.tasks.get(&executor) else { return };
         let Some(cgroup) = kept.container.cgroup() else { return };
-        let (mut cpus, mut memory_mib) = (kept.order.cpus, kept.order.memory_mib);
-        for task in self.hosting.of(executor).filter(|task| !task.has_ended()) {
-            cpus += task.order.cpus;
-            memory_mib += task.order.memory_mib;
-        }
+        let request = self.hosting.held_by(kept);
+        let [cpus, memory_mib, ..] = request.units();
         let bytes = ((memory_mib * f64::from(1 << 20)) as u64).max(LEAST_MEMORY_BYTES);
         let set = cgroup.set_cpu_weight(cpus).and_then(|()| cgroup.set_memory_limit(bytes));
+        if self.meter.try_send(meter::Message::Resize(executor, request)).is_err() {
+            warn!("the meter does not keep up: an executor counts with what it held before");
+        }
         if let Err(fault) = set {
             // Less than it has in use can't be had back; the next change tries again.
             tracing::debug!("the limits of an executor stay: {fault}");

@@ -284,7 +284,7 @@ impl Keeper {
             cgroup: kept.container.cgroup().cloned(),
             name: spec.task.clone(),
             nests: spec.docker.is_some(),
-            request: kept.order.amounts(),
+            request: self.hosting.held_by(kept),
         };
         if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
             warn!(task = spec.task, "is not measured: the meter does not keep up");
