@@ -110,7 +110,7 @@ fn leave(ctx: &BtfTracePointContext, goes: Task, comes: Task, cpu: u32, state: &
     if could_run(ctx, goes.task) {
         row.involuntary += 1;
         if comes.pid != 0 {
-            let by = displacer(comes.css(), slot);
+            let by = displacer(comes.css(), css);
             if let Some(count) = row.displaced_by.get_mut(by as usize) {
                 *count += 1;
             }
@@ -166,7 +166,7 @@ fn book(row: &mut SchedRow, run_ns: u64, wait_ns: u64) {
 /// Wakes the agent if the task that waited is a guaranteed one. Rare, so not inlined.
 #[inline(never)]
 fn raise_alarm(css: Css, wait_ns: u64) {
-    if css.parent().cgroup_id() == GUARANTEED_PARENT.load() {
+    if container(css).1 == GUARANTEED_PARENT.load() {
         // A full ring is one that nobody reads just now.
         let _ = ALARMS.output(wait_ns, 0);
     }
@@ -190,21 +190,41 @@ unsafe fn claim(row: *mut SchedRow, css: Css, slot: u32) {
     }
 }
 
-/// What the cgroup that comes is to the one in `slot`.
+/// The container that a cgroup belongs to, and the class of that; class 0: to none of ours. A process is
+/// in its container's own cgroup, or in the one that Docker makes below it: what is deeper is not looked
+/// for, as every step costs four loads.
 #[inline(always)]
-fn displacer(comes: Css, slot: u32) -> Displacer {
-    if comes.id() == slot {
+fn container(css: Css) -> (Css, u64) {
+    let parent = css.parent();
+    let class = parent.cgroup_id();
+    if is_class(class) {
+        return (css, class);
+    }
+    let above = parent.parent().cgroup_id();
+    (parent, if is_class(above) { above } else { 0 })
+}
+
+#[inline(always)]
+fn is_class(cgroup_id: u64) -> bool {
+    cgroup_id != 0
+        && (cgroup_id == GUARANTEED_PARENT.load() || cgroup_id == REVOCABLE_PARENT.load())
+}
+
+/// What the cgroup that comes is to the one that goes.
+#[inline(always)]
+fn displacer(comes: Css, goes: Css) -> Displacer {
+    if comes.id() == goes.id() {
         return Displacer::Same;
     }
-    let parent = comes.parent().cgroup_id();
-    if parent == 0 {
+    let (its, class) = container(comes);
+    if class == 0 {
         Displacer::System
-    } else if parent == GUARANTEED_PARENT.load() {
+    } else if its.id() == container(goes).0.id() {
+        Displacer::Same
+    } else if class == GUARANTEED_PARENT.load() {
         Displacer::Guaranteed
-    } else if parent == REVOCABLE_PARENT.load() {
-        Displacer::Revocable
     } else {
-        Displacer::System
+        Displacer::Revocable
     }
 }
 

@@ -1,12 +1,17 @@
 //! What the operator sets: a TOML file, the environment, flags; the later ones win.
 
-use crate::{containers::Layout, probe::DEFAULT_SLOTS, reserved};
+use crate::{
+    containers::{Layout, docker},
+    probe::DEFAULT_SLOTS,
+    reserved,
+};
 use clap::{Args, ValueEnum};
-use headroom_core::reservation::Parts;
+use headroom_core::{forecast::HeadroomSettings, reservation::Parts};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,6 +19,10 @@ use thiserror::Error;
 
 /// One node gives at most so many GPUs.
 pub const MAX_GPUS: u32 = 1_024;
+/// The violation rates that can be aimed at.
+const TARGETS: RangeInclusive<f64> = 1e-6..=0.5;
+/// A forecast remembers a week.
+const LONGEST_HORIZON_S: u64 = 7 * 86_400;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Error)]
@@ -120,16 +129,22 @@ pub struct Config {
     pub reclaim: Switch,
     /// What becomes of tasks at a restart of the agent.
     pub recover: Recover,
-    /// How far back a forecast looks, in seconds.
-    pub forecast_window_s: u64,
-    /// How long a task counts with its full request, in seconds.
+    /// The share of forecasts that the peak which comes may pass.
+    pub forecast_target: f64,
+    /// How far ahead CPU is forecast, and memory at first, in seconds.
+    pub forecast_horizon_s: u64,
+    /// How far ahead memory is forecast, in seconds.
+    pub forecast_memory_horizon_s: u64,
+    /// How long a task counts with all the CPU it asked for, in seconds.
     pub forecast_young_s: u64,
-    /// On top of a forecast, in percent.
-    pub forecast_margin_percent: u64,
+    /// How long a task counts with all the memory it asked for, in seconds.
+    pub forecast_memory_young_s: u64,
     /// The most processes and threads of one task.
     pub pids_limit: u32,
     /// Seconds that an executor has to register, or to come back after a restart of the agent.
     pub executor_registration_timeout_s: u64,
+    /// Where Docker listens.
+    pub docker_socket: PathBuf,
 }
 
 impl Default for Config {
@@ -153,11 +168,14 @@ impl Default for Config {
             ebpf_slots: DEFAULT_SLOTS,
             reclaim: Switch::On,
             recover: Recover::default(),
-            forecast_window_s: 300,
-            forecast_young_s: 60,
-            forecast_margin_percent: 10,
+            forecast_target: 0.01,
+            forecast_horizon_s: 600,
+            forecast_memory_horizon_s: 3_600,
+            forecast_young_s: 600,
+            forecast_memory_young_s: 7_200,
             pids_limit: 32_768,
             executor_registration_timeout_s: 60,
+            docker_socket: docker::DEFAULT_SOCKET.into(),
         }
     }
 }
@@ -216,12 +234,18 @@ pub struct Flags {
     /// What becomes of running tasks when the agent starts
     #[arg(long, env = "HEADROOM_RECOVER")]
     pub recover: Option<Recover>,
-    /// How far back a forecast looks, in seconds
-    #[arg(long, env = "HEADROOM_FORECAST_WINDOW_S", value_name = "SECONDS")]
-    pub forecast_window_s: Option<u64>,
-    /// How long a task counts with its full request, in seconds
+    /// The share of forecasts that may be violated, as 0.01
+    #[arg(long, env = "HEADROOM_FORECAST_TARGET", value_name = "SHARE")]
+    pub forecast_target: Option<f64>,
+    /// How far ahead CPU is forecast, in seconds
+    #[arg(long, env = "HEADROOM_FORECAST_HORIZON_S", value_name = "SECONDS")]
+    pub forecast_horizon_s: Option<u64>,
+    /// How long a task counts with all the CPU it asked for, in seconds
     #[arg(long, env = "HEADROOM_FORECAST_YOUNG_S", value_name = "SECONDS")]
     pub forecast_young_s: Option<u64>,
+    /// The socket of the node's Docker daemon
+    #[arg(long, env = "HEADROOM_DOCKER_SOCKET", value_name = "FILE")]
+    pub docker_socket: Option<PathBuf>,
 }
 
 impl Config {
@@ -252,7 +276,7 @@ impl Config {
             };
         }
         take!(allocator, state_dir, cgroup_parent, file_reader, ebpf, reclaim, recover);
-        take!(forecast_window_s, forecast_young_s, reserved);
+        take!(forecast_target, forecast_horizon_s, forecast_young_s, reserved, docker_socket);
         self.region = flags.region.clone().or(self.region.take());
         self.zone = flags.zone.clone().or(self.zone.take());
         self.listen = flags.listen.clone().or(self.listen.take());
@@ -285,13 +309,28 @@ impl Config {
             return Err(ConfigError::Value { key: "region", reason });
         }
         self.reservations()?;
-        if self.forecast_window_s == 0 {
-            let reason = "a window of no length has no peak".into();
-            return Err(ConfigError::Value { key: "forecast_window_s", reason });
-        }
+        self.validate_forecast()?;
         if !self.allocator.starts_with("http://") && !self.allocator.starts_with("https://") {
             let reason = format!("{:?} is no URL; write http://HOST:PORT", self.allocator);
             return Err(ConfigError::Value { key: "allocator", reason });
+        }
+        Ok(())
+    }
+
+    fn validate_forecast(&self) -> Result<(), ConfigError> {
+        if !TARGETS.contains(&self.forecast_target) {
+            let reason = format!("{} is not between 0.000001 and 0.5", self.forecast_target);
+            return Err(ConfigError::Value { key: "forecast_target", reason });
+        }
+        let horizons = [
+            ("forecast_horizon_s", self.forecast_horizon_s),
+            ("forecast_memory_horizon_s", self.forecast_memory_horizon_s),
+        ];
+        for (key, horizon_s) in horizons {
+            if !(1..=LONGEST_HORIZON_S).contains(&horizon_s) {
+                let reason = format!("{horizon_s} is not between 1 s and a week");
+                return Err(ConfigError::Value { key, reason });
+            }
         }
         Ok(())
     }
@@ -311,13 +350,24 @@ impl Config {
         Layout::new(&self.state_dir)
     }
 
-    /// How tasks' peaks are predicted.
+    /// How the node's peaks of CPU are predicted: for a short time, as CPU is taken back at once.
     #[must_use]
-    pub fn forecast(&self) -> headroom_core::forecast::WindowPeakSettings {
-        headroom_core::forecast::WindowPeakSettings {
-            window: Duration::from_secs(self.forecast_window_s),
-            margin_milli: self.forecast_margin_percent.saturating_mul(10),
-            young: Duration::from_secs(self.forecast_young_s),
+    pub fn cpu_forecast(&self) -> HeadroomSettings {
+        self.forecast(&[self.forecast_horizon_s], self.forecast_young_s)
+    }
+
+    /// And those of memory: for a short time until enough was seen for a long one.
+    #[must_use]
+    pub fn memory_forecast(&self) -> HeadroomSettings {
+        let horizons = [self.forecast_horizon_s, self.forecast_memory_horizon_s];
+        self.forecast(&horizons, self.forecast_memory_young_s)
+    }
+
+    fn forecast(&self, horizons: &[u64], young_s: u64) -> HeadroomSettings {
+        HeadroomSettings {
+            horizons: horizons.iter().map(|seconds| Duration::from_secs(*seconds)).collect(),
+            target: self.forecast_target,
+            young: Duration::from_secs(young_s),
         }
     }
 }
@@ -346,5 +396,7 @@ mod tests {
         assert_eq!((config.cpus, config.reclaim), (Some(3.0), Switch::Off));
         let error = Config { cpus: Some(f64::NAN), ..config }.validate().unwrap_err();
         assert_eq!(error.to_string(), "cpus: NaN is not between 0 and 1e9");
+        let error = Config { forecast_target: 0.9, ..Config::default() }.validate().unwrap_err();
+        assert!(error.to_string().contains("forecast_target: 0.9"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     cgroup::{Class, Hierarchy, Mode, Tree},
     checkpoint::CheckpointError,
     config::{Config, Switch},
-    containers::{ContainerError, ProcessContainerizer},
+    containers::{ContainerError, ProcessContainerizer, docker},
     executors,
     identity::Identity,
     link::Link,
@@ -27,12 +27,19 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 /// Until the allocator says otherwise.
 const FIRST_STEP: Duration = Duration::from_secs(1);
+/// At the stop, for a disk that is slow.
+const SAVE_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_FILE: &str = "lock";
+/// What a node without Docker lacks, as reports name it.
+const DOCKER: &str = "Docker";
 
 /// Why an agent can't run.
 #[derive(Debug, Error)]
@@ -80,7 +87,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let own_tree = tree.clone();
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
-    let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?;
+    let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?
+        .with_docker(&config.docker_socket);
 
     let (keeper, keeper_inbox) = mpsc::channel(tasks::MAX_ORDERS);
     let (meter, meter_inbox) = mpsc::channel(meter::MAX_MESSAGES);
@@ -91,10 +99,15 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
 
     let rung = probe.rung();
     let outputs = meter::Outputs { reports, lending, keeper: keeper.clone() };
-    let hello = start_meter(&config, tree, probe, outputs, meter_inbox)
-        .map(|absences| wire::Hello { address, ..hello(&config, rung.letter(), absences) })?;
+    let metering = Meter::new(&config, tree, probe, outputs);
+    let hello = hello(&config, rung.letter(), metering.absences());
+    let mut hello = wire::Hello { address, ..hello };
     for absence in &hello.absences {
         warn!("{} is not measured: {}", absence.signal, absence.reason);
+    }
+    if let Some(reason) = docker::absence(&config.docker_socket).await {
+        info!("tasks in Docker containers will be refused: {reason}");
+        hello.absences.push(wire::Absence { signal: DOCKER.into(), reason });
     }
     if let Some(total) = &hello.total {
         let wire::Resources { cpus, memory_mib, disk_mib, .. } = total;
@@ -102,7 +115,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     }
     let ways = tasks::Ways { meter: meter.clone(), statuses, messages, inbox: keeper.downgrade() };
     let recovered = Keeper::recover(&config, containerizer, &own, ways)?;
+    // Not before all adopted tasks are named to it: one that is missing in a step is forgotten.
+    start_thread("headroom-meter", move || metering.run(meter_inbox, FIRST_STEP))?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
+    let saves = meter.clone();
     if let Some(door) = door {
         info!("serves on http://{}", door.address());
         let router = web::router().merge(executors::router(keeper.downgrade()));
@@ -122,9 +138,20 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     };
     tokio::select! {
         () = link.run() => {}
-        () = stop => leave(own_tree.as_ref()),
+        () = stop => {
+            save(&saves).await;
+            leave(own_tree.as_ref());
+        }
     }
     Ok(())
+}
+
+/// Has the meter write down what it learnt, if that is soon done.
+async fn save(meter: &mpsc::Sender<meter::Message>) {
+    let (answer, saved) = oneshot::channel();
+    if meter.try_send(meter::Message::Save(answer)).is_ok() {
+        let _ = timeout(SAVE_PATIENCE, saved).await;
+    }
 }
 
 /// Leaves the cgroups to tasks that run on, and removes them when there is none.
@@ -174,20 +201,6 @@ fn load_probe(config: &Config, tree: Option<&Tree>) -> Probe {
         sched: on,
         block: on,
     })
-}
-
-/// Starts the meter on a thread of its own and returns what it can't measure.
-fn start_meter(
-    config: &Config,
-    tree: Option<Tree>,
-    probe: Probe,
-    outputs: meter::Outputs,
-    inbox: mpsc::Receiver<meter::Message>,
-) -> Result<Vec<wire::Absence>, DaemonError> {
-    let meter = Meter::new(config, tree, probe, outputs);
-    let absences = meter.absences();
-    start_thread("headroom-meter", move || meter.run(inbox, FIRST_STEP))?;
-    Ok(absences)
 }
 
 /// Runs a future on a thread and a runtime of its own, so that what blocks there holds up nobody else.

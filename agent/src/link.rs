@@ -187,7 +187,10 @@ impl Link {
             Down::DestroyVolume(order) if self.is_current(order.epoch) => {
                 self.order(tasks::Message::DestroyVolume(order))
             }
-            Down::Launch(_) | Down::Kill(_) | Down::DestroyVolume(_) => {
+            Down::Promote(order) if self.is_current(order.epoch) => {
+                self.order(tasks::Message::Promote(order))
+            }
+            Down::Launch(_) | Down::Kill(_) | Down::DestroyVolume(_) | Down::Promote(_) => {
                 error!("an order of an older allocator is refused");
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! What this node has to give.
 
 use crate::config::Config;
+use headroom_core::resources::Amounts;
 use headroom_proto::v1 as wire;
 use nix::{
     sys::{statvfs::statvfs, sysinfo::sysinfo},
@@ -42,8 +43,18 @@ pub fn cpus() -> f64 {
     available_parallelism().map_or(1.0, |count| count.get() as f64)
 }
 
+/// The CPUs and memory of the machine, whatever of it is given.
+#[must_use]
+pub fn capacity() -> Amounts {
+    Amounts::of((cpus() * 1e3) as u64, (ram_mib() * 1e3) as u64)
+}
+
+fn ram_mib() -> f64 {
+    sysinfo().map_or(0.0, |info| info.ram_total() as f64 / MIB)
+}
+
 fn memory_mib() -> f64 {
-    let all = sysinfo().map_or(0.0, |info| info.ram_total() as f64 / MIB);
+    let all = ram_mib();
     all - MEMORY_KEPT_MIB.min(all / 2.0)
 }
 

@@ -2,10 +2,10 @@
 
 use crate::{
     cgroup::Class,
-    containers::{Command, ContainerSpec, VolumeSpec},
+    containers::{Command, ContainerSpec, VolumeSpec, docker},
     reserved,
 };
-use headroom_core::reservation::Parts;
+use headroom_core::{reservation::Parts, resources::Amounts};
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -20,7 +20,7 @@ pub struct Order {
     pub handle: u64,
     /// The role it counts for.
     pub role: String,
-    /// Thousandths of CPUs that it holds.
+    /// CPUs that it holds.
     pub cpus: f64,
     /// MiB of memory that it holds.
     pub memory_mib: f64,
@@ -44,6 +44,14 @@ pub enum OrderError {
     /// A part of the message is missing.
     #[error("the launch order has no {0}; the allocator is of another version")]
     Missing(&'static str),
+    /// The task's container is of a kind that this agent does not know.
+    #[error(
+        "the task's container is of a kind that this agent does not know; it runs Docker's only"
+    )]
+    Container,
+    /// A port or network that is none.
+    #[error("the task's Docker container: {0}")]
+    Docker(String),
     /// A document of an earlier agent is not understood.
     #[error("container {id}: its order is not understood: {source}")]
     Damaged {
@@ -90,6 +98,12 @@ impl Order {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The CPUs and memory that the task holds.
+    #[must_use]
+    pub fn amounts(&self) -> Amounts {
+        Amounts::of((self.cpus * 1e3).round() as u64, (self.memory_mib * 1e3).round() as u64)
+    }
+
     /// What the task holds, as the wire says it.
     #[must_use]
     pub fn resources(&self) -> wire::Resources {
@@ -105,6 +119,41 @@ impl Order {
                 .collect(),
         }
     }
+}
+
+/// What a container is once its task holds a promise, and what the agent must then remember of it.
+///
+/// # Errors
+/// The message lacks a part.
+pub fn promoted(
+    spec: &ContainerSpec,
+    held: &Order,
+    promotion: &wire::PromoteTask,
+) -> Result<(ContainerSpec, Order), OrderError> {
+    let resources = promotion.resources.as_ref().ok_or(OrderError::Missing("resources"))?;
+    let order = Order {
+        cpus: resources.cpus,
+        memory_mib: resources.memory_mib,
+        disk_mib: resources.disk_mib,
+        gpus: resources.gpus,
+        ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
+        reserved: reserved::parts(promotion.reserved.clone()),
+        ..held.clone()
+    };
+    // A limit of its own is no part of what it holds.
+    let own_limit = spec.memory_bytes != memory_bytes(held.memory_mib);
+    let spec = ContainerSpec {
+        class: Class::Guaranteed,
+        request_cpus: order.cpus,
+        memory_bytes: if own_limit { spec.memory_bytes } else { memory_bytes(order.memory_mib) },
+        payload: serde_json::to_string(&order).unwrap_or_default(),
+        ..spec.clone()
+    };
+    Ok((spec, order))
+}
+
+fn memory_bytes(mib: f64) -> u64 {
+    (mib * f64::from(1 << 20)) as u64
 }
 
 /// The container to run for an order.
@@ -125,13 +174,14 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
     });
     let volumes = volumes.collect();
     let memory_mib = task.limit_memory_mib.unwrap_or(order.memory_mib);
+    let docker = task.container.map(|container| docker_in(container, &command.user)).transpose()?;
     let user = [command.user, launch.framework_user].into_iter().find(|user| !user.is_empty());
     Ok(ContainerSpec {
         id: uuid::Uuid::new_v4().to_string(),
         framework: launch.framework_id,
         name: task.task_id.clone(),
         task: task.task_id,
-        command: if command.argv.is_empty() {
+        command: if command.argv.is_empty() && !command.shell.is_empty() {
             Command::Shell(command.shell)
         } else {
             Command::Argv(command.argv)
@@ -141,11 +191,56 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         class: if launch.revocable { Class::Revocable } else { Class::Guaranteed },
         request_cpus: order.cpus,
         limit_cpus: task.limit_cpus,
-        memory_bytes: (memory_mib * f64::from(1 << 20)) as u64,
+        memory_bytes: memory_bytes(memory_mib),
         pids_limit: Some(pids_limit),
         grace_ms: task.kill_grace_ms.unwrap_or(DEFAULT_GRACE_MS),
         no_new_privs: false,
         volumes,
+        docker,
         payload: order.document(),
+    })
+}
+
+/// `user`: the command's own, which the image knows; the framework's is one of the node.
+fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpec, OrderError> {
+    let Some(wire::container::Kind::Docker(given)) = container.kind else {
+        return Err(OrderError::Container);
+    };
+    let network = match given.network() {
+        wire::DockerNetwork::Unspecified | wire::DockerNetwork::Host => docker::Network::Host,
+        wire::DockerNetwork::None => docker::Network::None,
+        wire::DockerNetwork::Bridge => docker::Network::Bridge,
+    };
+    let port = |port: u32| {
+        u16::try_from(port).map_err(|_| OrderError::Docker(format!("{port} is no port")))
+    };
+    let ports = given.port_mappings.iter().map(|mapping| {
+        Ok(docker::PortMapping {
+            host_port: port(mapping.host_port)?,
+            container_port: port(mapping.container_port)?,
+            protocol: match mapping.protocol.as_str() {
+                "" => "tcp".to_owned(),
+                other => other.to_ascii_lowercase(),
+            },
+        })
+    });
+    let ports = ports.collect::<Result<_, OrderError>>()?;
+    let volumes = given.volumes.into_iter().map(|volume| docker::HostVolume {
+        host_path: volume.host_path,
+        container_path: volume.container_path,
+        read_only: volume.read_only,
+    });
+    let parameters = given.parameters.into_iter();
+    let some = |text: String| (!text.is_empty()).then_some(text);
+    Ok(docker::DockerSpec {
+        image: given.image,
+        network,
+        ports,
+        volumes: volumes.collect(),
+        parameters: parameters.map(|parameter| (parameter.key, parameter.value)).collect(),
+        privileged: given.privileged,
+        force_pull: given.force_pull,
+        hostname: some(given.hostname),
+        user: some(user.to_owned()),
     })
 }

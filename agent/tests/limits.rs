@@ -116,7 +116,12 @@ fn a_kill_that_came_before_the_supervisor_is_obeyed() {
         return;
     }
     let dir = tempfile::tempdir().expect("temp dir");
-    let launch = Launch { spec: shell("touch ran"), sandbox: dir.path().to_owned(), cgroup: None };
+    let launch = Launch {
+        spec: shell("touch ran"),
+        sandbox: dir.path().to_owned(),
+        cgroup: None,
+        docker: None,
+    };
     let request = KillRequest { grace_ms: None };
     checkpoint::save(&dir.path().join("kill.json"), &request).expect("kill");
     let exit = supervise(dir.path(), &launch);
@@ -141,6 +146,7 @@ fn a_task_never_runs_outside_the_groups_it_was_promised() {
             spec: shell("touch ran"),
             sandbox: dir.path().to_owned(),
             cgroup: Some(LaunchCgroup { parent, controllers }),
+            docker: None,
         };
         let exit = supervise(dir.path(), &launch);
         let Outcome::NotStarted(why) = &exit.outcome else { panic!("{exit:?}") };

@@ -2,6 +2,8 @@
 
 pub(crate) mod agent;
 pub(crate) mod amounts;
+mod container;
+pub(crate) mod quality;
 pub(crate) mod reserved;
 pub(crate) mod scheduler;
 pub(crate) mod task;

@@ -1,6 +1,8 @@
 //! What Prometheus scrapes. Counters and histograms live with the driver; the rest is read from the
 //! machine when asked for.
 
+mod quality;
+
 use headroom_core::{
     agents::Agent,
     command::Usage,
@@ -155,6 +157,7 @@ impl Snapshot {
         ledger(&mut registry, machine);
         counts(&mut registry, state);
         agents(&mut registry, state);
+        quality::register(&mut registry, state);
         let epoch = gauge("epoch", "The allocator's epoch", machine.epoch().into());
         epoch.register(&mut registry);
         Self(registry)

@@ -91,7 +91,20 @@ async fn bad_tasks_are_refused_by_name_and_the_offer_stands() {
         ..Default::default()
     };
     let both = v1::Command { shell: "true".to_owned(), ..argv(&["true"]) };
+    let docker = |docker: v1::DockerContainer| {
+        let kind = Some(v1::container::Kind::Docker(docker));
+        v1::TaskInfo { container: Some(v1::Container { kind }), ..task("t") }
+    };
+    let image = |image: &str| v1::DockerContainer { image: image.to_owned(), ..Default::default() };
+    let mapping = v1::PortMapping { host_port: 31_000, container_port: 80, ..Default::default() };
+    let mapped = v1::DockerContainer { port_mappings: vec![mapping], ..image("i") };
+    let bridge = v1::DockerNetwork::Bridge.into();
     for (named, wrong) in [
+        ("container", v1::TaskInfo { container: Some(v1::Container::default()), ..task("t") }),
+        ("container.docker.image", docker(image(""))),
+        ("network: 9", docker(v1::DockerContainer { network: 9, ..image("i") })),
+        ("need network BRIDGE", docker(mapped.clone())),
+        ("port 31000", docker(v1::DockerContainer { network: bridge, ..mapped })),
         ("tasks[0].task_id", task("")),
         ("tasks[0].task_id", task("..")),
         ("tasks[0].task_id", task("a/b")),

@@ -145,6 +145,19 @@ async fn constraints_and_minimum_choose_what_is_offered_and_why_says_so() {
     let second = v1::FrameworkInfo { constraints: on("r2"), ..info("second") };
     let mut second = server.framework(second).await.unwrap();
     assert_eq!(second.offer().await.hostname, "n2");
+    let matching = |pattern: &str| {
+        let constraint = v1::Constraint {
+            selector: Some(v1::constraint::Selector::Fact(v1::NodeFact::Hostname.into())),
+            predicate: Some(v1::constraint::Predicate::Matches(pattern.to_owned())),
+        };
+        vec![v1::ConstraintGroup { constraints: vec![constraint] }]
+    };
+    let first = v1::FrameworkInfo { constraints: matching("[mn]1|o"), ..info("first") };
+    let mut first = server.framework(first).await.unwrap();
+    assert_eq!(first.offer().await.hostname, "n1");
+    let wrong = v1::FrameworkInfo { constraints: matching("n["), ..info("wrong") };
+    let refused = server.framework(wrong).await.err().unwrap();
+    assert!(refused.message().contains("\"n[\" is no regular"), "{}", refused.message());
     let any_of = vec![resources(8.0, 1.0)];
     let minimum = Some(v1::Minimum { any_of });
     let large = v1::FrameworkInfo { minimum, ..info("large") };

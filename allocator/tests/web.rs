@@ -53,12 +53,43 @@ async fn metrics_say_what_happened_and_nothing_unmeasured() {
     assert!(!text.contains(&of_agent("agent_used_cpus")), "nothing was measured yet\n{text}");
 
     let usage = v1::Usage { cpus: Some(0.5), memory_mib: None };
-    let node = v1::NodeReport { usage: Some(usage), reclaims: 3, ..Default::default() };
+    let judged = v1::ForecastQuality {
+        resource: v1::ForecastResource::Cpus.into(),
+        horizon_ms: 600_000,
+        target: 0.01,
+        forecasts: Some(96.0),
+        violation_rate: Some(0.02),
+        severity: Some(0.001),
+        savings: Some(0.5),
+        ..Default::default()
+    };
+    let unjudged = v1::ForecastQuality {
+        resource: v1::ForecastResource::Memory.into(),
+        horizon_ms: 600_000,
+        reason: "no forecast of 600 s has come due yet".into(),
+        ..Default::default()
+    };
+    let node = v1::NodeReport {
+        usage: Some(usage),
+        reclaims: 3,
+        forecast_quality: vec![judged, unjudged],
+        ..Default::default()
+    };
     agent.say(Said::Report(v1::Report { node: Some(node), ..Default::default() })).await;
     server.until("the report", |cluster| cluster.agents[0].reclaims == 3).await;
     let text = get(server.running.address, "/metrics").await.1;
     assert!(text.contains(&format!("{} 0.5", of_agent("agent_used_cpus"))), "{text}");
     assert!(!text.contains(&of_agent("agent_used_memory_mib")), "{text}");
+    let figures = [("violation_rate", "0.02"), ("severity", "0.001"), ("savings", "0.5")];
+    for (figure, value) in figures {
+        let name = format!("headroom_agent_forecast_{figure}{{");
+        let mut lines = text.lines().filter(|line| line.starts_with(&name));
+        let line = lines.next().expect("the figure of the CPU");
+        let told = line.contains("resource=\"cpus\",horizon_seconds=\"600\"");
+        assert!(told && line.ends_with(&format!("}} {value}")), "{line}");
+        assert_eq!(lines.next(), None, "what is not judged is not zero");
+    }
+    assert!(!text.contains("headroom_agent_forecast_held_over_used{"), "{text}");
     assert!(text.ends_with("# EOF\n"));
     server.running.stop().await.unwrap();
 }

@@ -82,6 +82,8 @@ pub fn measure(quick: bool) -> Result<Measured, Fault> {
         &node_memory,
         "--forecast-young-s",
         "2",
+        "--forecast-horizon-s",
+        "3",
     ])?;
     let measured = runtime.block_on(async {
         tokio::select! {

@@ -90,7 +90,7 @@ pub(crate) fn start(builder: &mut runtime::Builder) -> Result<Runtime, Fault> {
 /// What comes in by any stream, with the moment it came.
 enum Came {
     Offer(Instant, usize, v1::Offer),
-    Launch(usize, v1::Launch),
+    Launch(usize, Box<v1::Launch>),
     Other,
     Broke(Fault),
 }
@@ -220,7 +220,7 @@ impl Bench {
         loop {
             if let Came::Launch(agent, launch) = self.next("a launch").await? {
                 let owner = self.by_framework.get(&launch.framework_id).copied().unwrap_or(to);
-                self.running.push(Running { agent, owner, launch });
+                self.running.push(Running { agent, owner, launch: *launch });
                 return Ok(());
             }
         }
@@ -291,7 +291,7 @@ async fn read_orders(
 ) {
     while let Ok(Some(order)) = orders.message().await {
         let came = match order.message {
-            Some(Order::Launch(launch)) => Came::Launch(at, launch),
+            Some(Order::Launch(launch)) => Came::Launch(at, Box::new(launch)),
             _ => Came::Other,
         };
         if tell.send(came).await.is_err() {

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use headroom_sim::{forecast::ForecastError, schedule::ScheduleError};
+use headroom_sim::{forecast::ForecastError, packing::PackError, schedule::ScheduleError};
 
 use crate::exit;
 
@@ -32,6 +32,8 @@ pub(crate) enum Failure {
     Forecast(#[from] ForecastError),
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Pack(#[from] PackError),
 }
 
 impl Failure {
@@ -55,7 +57,8 @@ impl Failure {
             | Failure::Call { .. }
             | Failure::Io { .. }
             | Failure::Forecast(_)
-            | Failure::Schedule(_) => None,
+            | Failure::Schedule(_)
+            | Failure::Pack(_) => None,
         }
     }
 

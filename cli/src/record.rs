@@ -2,7 +2,8 @@
 //! What was not measured is null.
 
 use headroom_proto::v1::{
-    AgentState, FrameworkState, Ledger, Resources, Role, TaskInstance, Usage,
+    AgentState, ForecastQuality, ForecastResource, FrameworkState, Ledger, Resources, Role,
+    TaskInstance, Usage,
 };
 use serde::Serialize;
 
@@ -68,6 +69,25 @@ pub(crate) struct AgentRecord {
     pub(crate) absences: Vec<AbsenceRecord>,
     pub(crate) refusing_work: Option<String>,
     pub(crate) last_report_ms_ago: u64,
+    pub(crate) forecast_quality: Vec<QualityRecord>,
+}
+
+/// What became of a node's forecasts; null with a reason where that is not known.
+#[derive(Debug, Serialize)]
+pub(crate) struct QualityRecord {
+    /// `cpus` or `memory`.
+    pub(crate) resource: &'static str,
+    pub(crate) horizon_ms: u64,
+    /// CPUs or MiB.
+    pub(crate) peak: Option<f64>,
+    pub(crate) target: f64,
+    pub(crate) calibrated: bool,
+    pub(crate) forecasts: Option<f64>,
+    pub(crate) violation_rate: Option<f64>,
+    pub(crate) severity: Option<f64>,
+    pub(crate) savings: Option<f64>,
+    pub(crate) held_per_used: Option<f64>,
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -193,6 +213,29 @@ impl From<&AgentState> for AgentRecord {
                 .collect(),
             refusing_work: said(&a.refusing_work),
             last_report_ms_ago: a.last_report_ms_ago,
+            forecast_quality: a.forecast_quality.iter().map(QualityRecord::from).collect(),
+        }
+    }
+}
+
+impl From<&ForecastQuality> for QualityRecord {
+    fn from(q: &ForecastQuality) -> Self {
+        QualityRecord {
+            resource: match q.resource() {
+                ForecastResource::Cpus => "cpus",
+                ForecastResource::Memory => "memory",
+                ForecastResource::Unspecified => "unknown",
+            },
+            horizon_ms: q.horizon_ms,
+            peak: q.peak,
+            target: q.target,
+            calibrated: q.calibrated,
+            forecasts: q.forecasts,
+            violation_rate: q.violation_rate,
+            severity: q.severity,
+            savings: q.savings,
+            held_per_used: q.held_per_used,
+            reason: said(&q.reason),
         }
     }
 }

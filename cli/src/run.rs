@@ -4,6 +4,7 @@
 pub(crate) mod args;
 mod constraint;
 mod course;
+mod docker;
 mod ending;
 mod fit;
 mod follow;

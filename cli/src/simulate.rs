@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::{Args, Subcommand};
-use headroom_sim::{forecast, schedule};
+use headroom_sim::{forecast, packing, schedule};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -21,6 +21,8 @@ enum What {
     Forecast(Box<forecast::Arguments>),
     #[command(after_help = SCHEDULE_HELP)]
     Schedule(Box<schedule::Arguments>),
+    #[command(after_help = PACK_HELP)]
+    Pack(Box<packing::Arguments>),
 }
 
 const FORECAST_HELP: &str = "\
@@ -35,6 +37,10 @@ Examples:
   headroom simulate schedule --trace surf_week-tasks.csv.xz --format surf --nodes 125 --policy fcfs --reclaim off
   headroom simulate schedule --trace mine.csv --format csv --nodes 40 --node-cpus 16 --bound-slot 1m --json";
 
+const PACK_HELP: &str = "\
+Example:
+  headroom simulate pack --pods openb_pod_list_default.csv.xz --nodes openb_node_list_all_node.csv.xz";
+
 pub(crate) fn simulate(args: &SimulateArgs, output: Output) -> Result<(), Failure> {
     let (mut text, json, progress) = (Vec::new(), output.json, io::stderr().is_terminal());
     let out = &mut text;
@@ -45,6 +51,7 @@ pub(crate) fn simulate(args: &SimulateArgs, output: Output) -> Result<(), Failur
         What::Schedule(arguments) => {
             schedule::run(arguments, &mut schedule::Surroundings { out, json, progress })?;
         }
+        What::Pack(arguments) => packing::run(arguments, &mut packing::Surroundings { out, json })?,
     }
     output.line(String::from_utf8_lossy(&text).trim_end())
 }

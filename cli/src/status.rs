@@ -1,5 +1,7 @@
 //! `headroom status`: the cluster on one page.
 
+mod forecasts;
+
 use std::fmt::Write as _;
 
 use headroom_proto::v1::{AgentState, Cluster, Ledger, Resources, TaskState};
@@ -96,6 +98,13 @@ fn page(cluster: &Cluster, address: &str, output: Output) -> String {
     if let Some(ledger) = &cluster.ledger {
         let _ = writeln!(page, "\n{}", words(ledger));
     }
+    let forecasts = forecasts::lines(&cluster.agents);
+    if !forecasts.is_empty() {
+        let _ = writeln!(page, "Forecasts of guaranteed work and system, of late:");
+        for line in forecasts {
+            let _ = writeln!(page, "{line}");
+        }
+    }
     page
 }
 
@@ -147,7 +156,7 @@ fn note(agent: &AgentState, notes: &mut String) {
         let _ = writeln!(notes, "{name} holds all lent work to {cpus} CPUs for now");
     }
     for absence in &agent.absences {
-        let _ = writeln!(notes, "{name} cannot measure {}: {}", absence.signal, absence.reason);
+        let _ = writeln!(notes, "{name} lacks {}: {}", absence.signal, absence.reason);
     }
 }
 
@@ -282,7 +291,7 @@ mod tests {
         let page = page(&cluster(), "http://a:5050", output());
         for part in [
             "warning: the registry cannot write",
-            "node7 cannot measure psi: no PSI",
+            "node7 lacks psi: no PSI",
             "1.25 / 2 / 4",
             "- / 0 / 8 GiB",
             "3 wait for a place",

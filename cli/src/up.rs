@@ -51,12 +51,15 @@ pub(crate) struct UpArgs {
     /// Take lent resources back under pressure; off only for measurements [default: on]
     #[arg(long, env = "HEADROOM_RECLAIM")]
     reclaim: Option<Switch>,
-    /// How long a task counts with its full request before its idle part is lent [default: 60s]
+    /// How long a task counts with its full request before its idle CPUs are lent [default: 10m]
     #[arg(long, env = "HEADROOM_FORECAST_YOUNG", value_parser = humantime::parse_duration)]
     forecast_young: Option<Duration>,
-    /// How far back a forecast looks [default: 5m]
-    #[arg(long, env = "HEADROOM_FORECAST_WINDOW", value_parser = humantime::parse_duration)]
-    forecast_window: Option<Duration>,
+    /// How far ahead CPU is forecast; a third of it passes before anything is lent [default: 10m]
+    #[arg(long, env = "HEADROOM_FORECAST_HORIZON", value_parser = humantime::parse_duration)]
+    forecast_horizon: Option<Duration>,
+    /// The share of forecasts that may be violated [default: 0.01]
+    #[arg(long, env = "HEADROOM_FORECAST_TARGET", value_name = "SHARE")]
+    forecast_target: Option<f64>,
     /// How to write the log [default: text]
     #[arg(long, env = "HEADROOM_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
@@ -128,7 +131,8 @@ fn agent_config(args: &UpArgs, state_dir: PathBuf) -> Result<AgentConfig, Failur
         ebpf: args.ebpf,
         reclaim: args.reclaim,
         forecast_young_s: args.forecast_young.map(|young| young.as_secs()),
-        forecast_window_s: args.forecast_window.map(|window| window.as_secs()),
+        forecast_horizon_s: args.forecast_horizon.map(|horizon| horizon.as_secs()),
+        forecast_target: args.forecast_target,
         ..AgentFlags::default()
     })
     .map_err(usage)

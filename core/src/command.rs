@@ -5,6 +5,7 @@ use crate::{
     constraint::Constraints,
     domain::Domain,
     executor::{Executor, Kind},
+    forecast::Quality,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     minimum::Minimum,
     operate::Deeds,
@@ -94,6 +95,11 @@ pub struct AgentReport {
     pub usage: Usage,
     /// Predicted peak of all that is not a task of ours.
     pub system_forecast: Usage,
+    /// Predicted peak of the tasks that have a forecast and of all that is no task of ours, together: less than
+    /// the sum of their own.
+    pub joint_forecast: Usage,
+    /// How good such forecasts were of late.
+    pub forecast_quality: Vec<Quality>,
     /// Whether it lends now.
     pub lending: bool,
     /// Why not.

@@ -1,10 +1,10 @@
 //! Offer constraints: on which agents' attributes a framework insists before it is offered anything.
 //!
 //! As in Mesos: groups of which one must hold, each a list of constraints that must all hold, on an
-//! attribute by name or on the agent's own hostname, region or zone. Patterns (Mesos' `TextMatches`)
-//! are not known: whoever sends one is told so.
+//! attribute by name or on the agent's own hostname, region or zone. Attributes are text here, so what
+//! Mesos says of scalars and ranges (no text predicate excludes them) has no case.
 
-use crate::domain::Domain;
+use crate::{domain::Domain, pattern::Pattern};
 use std::{collections::BTreeMap, fmt};
 use thiserror::Error;
 
@@ -12,6 +12,8 @@ use thiserror::Error;
 pub const MAX_GROUPS: usize = 100;
 /// Constraints in one group: at most.
 pub const MAX_CONSTRAINTS: usize = 100;
+/// Regular expressions of one framework: at most; each may take some kilobytes.
+pub const MAX_PATTERNS: usize = 1_000;
 /// Names and texts have at most so many bytes.
 pub const MAX_TEXT_BYTES: usize = 1_024;
 
@@ -39,6 +41,10 @@ pub enum Predicate {
     Equals(String),
     /// It is not there or is another text.
     NotEquals(String),
+    /// It is there and all of it matches (Mesos: `TextMatches`).
+    Matches(Pattern),
+    /// It is not there or not all of it matches (Mesos: `TextNotMatches`).
+    NotMatches(Pattern),
 }
 
 /// One constraint.
@@ -101,16 +107,23 @@ impl Constraint {
             Predicate::NotExists => value.is_none(),
             Predicate::Equals(text) => value == Some(text),
             Predicate::NotEquals(text) => value != Some(text),
+            Predicate::Matches(pattern) => value.is_some_and(|value| pattern.matches(value)),
+            Predicate::NotMatches(pattern) => !value.is_some_and(|value| pattern.matches(value)),
         }
     }
 
-    fn texts(&self) -> impl Iterator<Item = &String> {
+    const fn has_pattern(&self) -> bool {
+        matches!(self.predicate, Predicate::Matches(_) | Predicate::NotMatches(_))
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
         let name = match &self.selector {
-            Selector::Attribute(name) => Some(name),
+            Selector::Attribute(name) => Some(name.as_str()),
             Selector::Hostname | Selector::Region | Selector::Zone => None,
         };
         let text = match &self.predicate {
-            Predicate::Equals(text) | Predicate::NotEquals(text) => Some(text),
+            Predicate::Equals(text) | Predicate::NotEquals(text) => Some(text.as_str()),
+            Predicate::Matches(pattern) | Predicate::NotMatches(pattern) => Some(pattern.as_str()),
             Predicate::Exists | Predicate::NotExists => None,
         };
         name.into_iter().chain(text)
@@ -147,6 +160,13 @@ impl Constraints {
                     bound: MAX_TEXT_BYTES,
                 });
             }
+        }
+        let patterns = groups.iter().flatten().filter(|constraint| constraint.has_pattern());
+        if patterns.count() > MAX_PATTERNS {
+            return Err(ConstraintError::Bound {
+                what: "regular expressions",
+                bound: MAX_PATTERNS,
+            });
         }
         Ok(Self(groups))
     }
@@ -190,6 +210,8 @@ impl fmt::Display for Constraint {
             Predicate::NotExists => write!(f, " is not set"),
             Predicate::Equals(text) => write!(f, " is {text:?}"),
             Predicate::NotEquals(text) => write!(f, " is not {text:?}"),
+            Predicate::Matches(pattern) => write!(f, " matches {pattern}"),
+            Predicate::NotMatches(pattern) => write!(f, " does not match {pattern}"),
         }
     }
 }
@@ -215,9 +237,11 @@ mod tests {
 
     #[test]
     fn each_predicate_on_what_is_there_and_what_is_not() {
-        use Predicate::{Equals, Exists, NotEquals, NotExists};
+        use Predicate::{Equals, Exists, Matches, NotEquals, NotExists, NotMatches};
         let equals = |text: &str| Equals(text.into());
         let not = |text: &str| NotEquals(text.into());
+        let matches = |text| Matches(Pattern::new(text).unwrap());
+        let not_matches = |text| NotMatches(Pattern::new(text).unwrap());
         for (predicate, on_r7, on_nothing) in [
             (Exists, true, false),
             (NotExists, false, true),
@@ -225,6 +249,12 @@ mod tests {
             (equals("R7"), false, false),
             (not("r7"), false, true),
             (not("r8"), true, true),
+            (matches("r[0-9]"), true, false),
+            (matches("r"), false, false),
+            (matches(".*"), true, false),
+            (not_matches("r[0-9]"), false, true),
+            (not_matches("r"), true, true),
+            (not_matches(".*"), false, true),
         ] {
             let there = attribute("rack", predicate.clone());
             let absent = attribute("floor", predicate.clone());
@@ -235,9 +265,25 @@ mod tests {
             [(Selector::Hostname, "n1"), (Selector::Region, "eu"), (Selector::Zone, "eu-1")]
         {
             assert!(with(|subject| constraint(selector.clone(), equals(text)).holds(subject)));
+            assert!(with(
+                |subject| constraint(selector.clone(), matches("eu(-.)?|n.")).holds(subject)
+            ));
         }
         let nowhere = Subject { hostname: "n", attributes: &BTreeMap::new(), domain: None };
         assert!(constraint(Selector::Zone, NotExists).holds(nowhere));
+        assert!(!constraint(Selector::Zone, matches(".*")).holds(nowhere));
+        assert!(constraint(Selector::Zone, not_matches(".*")).holds(nowhere));
+    }
+
+    #[test]
+    fn expressions_are_bounded() {
+        let one = || attribute("rack", Predicate::Matches(Pattern::new("r.*").unwrap()));
+        let groups = |count: usize| vec![vec![one(); MAX_CONSTRAINTS]; count / MAX_CONSTRAINTS];
+        assert!(Constraints::any_of(groups(MAX_PATTERNS)).is_ok());
+        let mut many = groups(MAX_PATTERNS);
+        many.push(vec![one()]);
+        let error = Constraints::any_of(many).unwrap_err();
+        assert!(error.to_string().contains("more than 1000 regular expressions"), "{error}");
     }
 
     #[test]
@@ -263,7 +309,15 @@ mod tests {
             let holds = |predicate| attribute(&name, predicate).holds(subject);
             prop_assert_ne!(holds(Predicate::Exists), holds(Predicate::NotExists));
             prop_assert_ne!(
-                holds(Predicate::Equals(text.clone())), holds(Predicate::NotEquals(text))
+                holds(Predicate::Equals(text.clone())), holds(Predicate::NotEquals(text.clone()))
+            );
+            // A text without signs matches itself only.
+            let pattern = Pattern::new(text.clone()).unwrap();
+            prop_assert_eq!(
+                holds(Predicate::Equals(text)), holds(Predicate::Matches(pattern.clone()))
+            );
+            prop_assert_ne!(
+                holds(Predicate::Matches(pattern.clone())), holds(Predicate::NotMatches(pattern))
             );
         }
     }

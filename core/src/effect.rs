@@ -83,8 +83,8 @@ pub enum Effect {
     /// Order a launch.
     Launch(AgentId, Box<LaunchOrder>),
     /// Order that a task which ran on lent resources holds these as a promise: it leaves the class of
-    /// what is lent, without being ended.
-    Promote(AgentId, TaskHandle, Resources),
+    /// what is lent, without being ended. Last the reserved part of them.
+    Promote(AgentId, TaskHandle, Resources, Parts),
     /// Order an end.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
     /// Hand what a framework said to an executor.

@@ -20,7 +20,7 @@ pub(crate) struct Holding<'a> {
     pub(crate) role: RoleSlot,
     pub(crate) agent: usize,
     pub(crate) resources: &'a Resources,
-    /// The reserved part of those.
+    /// The reserved part of those; nothing of what is lent.
     pub(crate) reserved: &'a Parts,
     pub(crate) revocable: bool,
 }
@@ -46,7 +46,7 @@ impl Machine {
         if let Some(seat) = seat.and_then(|at| self.state.seats.at_mut(at)) {
             seat.held = seat.held.plus(amounts);
         }
-        self.state.roles.hold(role, amounts, revocable);
+        self.state.roles.hold(role, amounts, reserved, revocable);
         self.orders.holdings_changed(seat, role, &self.state.roles);
     }
 
@@ -70,15 +70,8 @@ impl Machine {
         if let Some(seat) = seat.and_then(|at| self.state.seats.at_mut(at)) {
             seat.held = seat.held.minus(amounts);
         }
-        let let_go = self.state.roles.release(role, amounts, revocable);
-        if let_go.limit {
-            // There is room below it again.
-            self.state.agents.look_at_free(false);
-        }
-        if let_go.guarantee {
-            self.state.agents.to_look_at.add_all(&self.kept_back);
-            self.kept_back.clear();
-        }
+        let let_go = self.state.roles.release(role, amounts, reserved, revocable);
+        self.let_go(let_go);
         self.orders.holdings_changed(seat, role, &self.state.roles);
     }
 }

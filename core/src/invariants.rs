@@ -6,7 +6,7 @@ use crate::{
     quota::Quota,
     reservation::Parts,
     resources::{Amounts, Resources},
-    roles::RoleSlot,
+    roles::{Role, RoleSlot},
     seat::SeatSlot,
     time::Time,
     wants::Wants,
@@ -68,11 +68,14 @@ struct Sums {
     roles: BTreeMap<RoleSlot, RoleSums>,
 }
 
-/// What a role and those under it hold, the part that is not lent, and what is its own.
+/// What a role and those under it hold, the part that is not lent, what is reserved and the part of
+/// that which is held or offered; and what is its own.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct RoleSums {
     held: Amounts,
     promised: Amounts,
+    reserved: Amounts,
+    drawn: Amounts,
     own: Amounts,
 }
 
@@ -85,7 +88,7 @@ impl Machine {
         let mut sums = Sums::default();
         self.check_tasks(&mut sums)?;
         self.check_offers(now, &mut sums)?;
-        self.check_agents(&sums)?;
+        self.check_agents(&mut sums)?;
         self.check_frameworks()?;
         self.check_seats(&sums)?;
         self.check_roles(&sums)?;
@@ -121,6 +124,7 @@ impl Machine {
                 add(&mut sums.seats, seat, amounts);
             }
             self.add_to_roles(sums, task.role, amounts, task.revocable);
+            self.add_reserved(sums, &task.reserved, |role| &mut role.drawn);
         }
         Ok(())
     }
@@ -131,6 +135,20 @@ impl Machine {
             of.held = of.held.plus(amounts);
             of.promised = if revocable { of.promised } else { of.promised.plus(amounts) };
             of.own = if slot == role { of.own.plus(amounts) } else { of.own };
+        }
+    }
+
+    fn add_reserved(
+        &self,
+        sums: &mut Sums,
+        parts: &Parts,
+        ledger: impl Fn(&mut RoleSums) -> &mut Amounts,
+    ) {
+        for (kept_for, amounts) in self.state.roles.kept_for(parts) {
+            for (slot, _) in self.state.roles.upwards(kept_for) {
+                let sum = ledger(sums.roles.entry(slot).or_default());
+                *sum = sum.plus(amounts);
+            }
         }
     }
 
@@ -180,11 +198,12 @@ impl Machine {
             }
             add(&mut sums.seats, offer.seat, amounts);
             self.add_to_roles(sums, seat.role, amounts, offer.revocable);
+            self.add_reserved(sums, &offer.reserved, |role| &mut role.drawn);
         }
         Ok(())
     }
 
-    fn check_agents(&self, sums: &Sums) -> Result<(), Violation> {
+    fn check_agents(&self, sums: &mut Sums) -> Result<(), Violation> {
         let none = Resources::default();
         if self.state.agents.sums() != self.state.agents.sums_anew() {
             return Err(Violation::Derived("the sums over agents"));
@@ -209,6 +228,7 @@ impl Machine {
             {
                 return fault("reserved");
             }
+            self.add_reserved(sums, kept.all(), |role| &mut role.reserved);
             if !kept.is_sound() {
                 return Err(Violation::Reserved(agent.id));
             }
@@ -272,13 +292,14 @@ impl Machine {
         let roles = &self.state.roles;
         let (mut unmet, mut with_quota) = (Amounts::ZERO, 0);
         for (slot, role) in roles.iter() {
-            let kept = RoleSums { held: role.held, promised: role.promised, own: role.own };
+            let Role { held, promised, reserved, drawn, own, .. } = *role;
+            let kept = RoleSums { held, promised, reserved, drawn, own };
             if kept != sums.roles.get(&slot).copied().unwrap_or_default() {
                 return Err(Violation::RoleLedger(role.name.to_string()));
             }
             with_quota += usize::from(role.quota != Quota::default());
             if role.parent.is_none() {
-                unmet = unmet.plus(role.quota.guarantee.minus(role.promised));
+                unmet = unmet.plus(role.lacks());
             }
         }
         if (unmet, with_quota) != (roles.unmet, roles.with_quota) {

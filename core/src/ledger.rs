@@ -20,6 +20,8 @@ pub struct Ledger {
     pub used_memory_mib: f64,
     /// CPU-steps lent.
     pub lent_cpus: f64,
+    /// MiB-steps lent.
+    pub lent_memory_mib: f64,
     /// Workloads that waited and were placed.
     pub waits: u64,
     /// Their steps from request to first holding, summed.
@@ -54,6 +56,8 @@ impl Machine {
         ledger.held_memory_mib += held_memory;
         ledger.used_cpus += used_cpus;
         ledger.used_memory_mib += used_memory;
-        ledger.lent_cpus += lent.units()[0];
+        let [lent_cpus, lent_memory, ..] = lent.units();
+        ledger.lent_cpus += lent_cpus;
+        ledger.lent_memory_mib += lent_memory;
     }
 }

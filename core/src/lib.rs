@@ -35,6 +35,7 @@ pub mod offer;
 mod offering;
 pub mod operate;
 pub mod overcommit;
+pub mod pattern;
 pub mod ports;
 mod promote;
 pub mod questions;

@@ -8,6 +8,7 @@ use crate::{
     holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    reservation::Parts,
     resources::Amounts,
     roles::{RoleSlot, is_role_name},
     seat::SeatSlot,
@@ -54,7 +55,7 @@ impl Machine {
     ) -> Result<AgentId, Refusal> {
         let id = AgentId::from_number(self.ids.give());
         let kept = self.kept_of(hello, effects);
-        let dynamic = kept.dynamic();
+        let (all, dynamic) = (kept.all().clone(), kept.dynamic());
         let agent = Agent {
             node: Arc::new(node(hello)),
             total: hello.total.clone(),
@@ -67,6 +68,7 @@ impl Machine {
             bound: MAX_AGENTS,
             hint: "run a second cluster",
         })?;
+        self.kept_changed(&Parts::default(), &all);
         effects.push(Effect::Persist(Record::Agent(id, hello.hostname.clone())));
         if !dynamic.is_empty() {
             effects.push(Effect::Persist(Record::Reservations(id, dynamic)));
@@ -91,10 +93,10 @@ impl Machine {
             agent.gone_since = None;
             agent.node = Arc::new(node(hello));
             agent.total = hello.total.clone();
-            agent.kept.configure(&hello.reserved);
             agent.report = AgentReport::default();
             agent.reported = None;
         });
+        self.change_kept(id, |kept| kept.configure(&hello.reserved));
     }
 
     /// Takes note of a task that an agent already has: one that this allocator launched, or one of
@@ -116,8 +118,8 @@ impl Machine {
                     task.state = held.state;
                     // Its promotion was lost with the stream.
                     if held.revocable && !task.revocable {
-                        let request = task.request.clone();
-                        effects.push(Effect::Promote(id, held.handle, request));
+                        let (request, reserved) = (task.request.clone(), task.reserved.clone());
+                        effects.push(Effect::Promote(id, held.handle, request, reserved));
                     }
                 }
             }
@@ -321,6 +323,7 @@ impl Machine {
 
     fn remove_agent(&mut self, id: AgentId, effects: &mut Vec<Effect>) {
         let Some(agent) = self.state.agents.remove(id) else { return };
+        self.kept_changed(agent.kept.all(), &Parts::default());
         self.abandon(&agent.kept, id, effects);
         for revocable in [false, true] {
             let filters = agent.filters(revocable);

@@ -171,8 +171,7 @@ impl Machine {
     }
 
     pub(crate) fn restore_reservations(&mut self, id: AgentId, parts: Parts) {
-        let known =
-            self.state.agents.update(id, |agent| agent.kept.remember(&Parts::default(), &parts));
+        let known = self.change_kept(id, |kept| kept.remember(&Parts::default(), &parts));
         if known.is_none() && self.state.abandoned.len() < MAX_ABANDONED {
             self.state.abandoned.insert(id, parts);
         }
@@ -202,14 +201,25 @@ impl Machine {
         if there && fits { held.reserved.clone() } else { Parts::default() }
     }
 
+    /// Changes what an agent keeps, and with it what roles consume; gives back what it kept before.
+    pub(crate) fn change_kept(
+        &mut self,
+        id: AgentId,
+        change: impl FnOnce(&mut Kept),
+    ) -> Option<Parts> {
+        let (before, after) = self.state.agents.update(id, |agent| {
+            let before = agent.kept.all().clone();
+            change(&mut agent.kept);
+            (before, agent.kept.all().clone())
+        })?;
+        self.kept_changed(&before, &after);
+        Some(before)
+    }
+
     /// Makes what operations have left the agent's own, durable, and tells it which volumes end.
     pub(crate) fn rearrange(&mut self, id: AgentId, all: &Parts, effects: &mut Vec<Effect>) {
-        let Some(agent) = self.state.agents.get(id) else { return };
-        let before = agent.kept.all().clone();
-        let dynamic = self.state.agents.update(id, |agent| {
-            agent.kept.replace(all);
-            agent.kept.dynamic()
-        });
+        let Some(before) = self.change_kept(id, |kept| kept.replace(all)) else { return };
+        let dynamic = self.state.agents.get(id).map(|agent| agent.kept.dynamic());
         effects.push(Effect::Persist(Record::Reservations(id, dynamic.unwrap_or_default())));
         for (tag, _) in before.iter() {
             let (Some(volume), Some(role)) = (&tag.volume, tag.role()) else { continue };

@@ -1,12 +1,13 @@
 //! How much an agent may lend.
 //!
-//! headroom = capacity - margin - forecast of the system - forecast of every guaranteed task, where a
-//! task without a forecast counts with its full request, and a resource whose system share is not
-//! measured is not lent at all. Only CPU and memory are lent.
+//! headroom = capacity - margin - forecast of the system and every guaranteed task, where a task without
+//! a forecast counts with its full request, and a resource whose system share is not measured is not lent
+//! at all. The forecast is the agent's of all of them together; from an agent that gives none, the sum of
+//! the single ones. Only CPU and memory are lent.
 
 use crate::{
     agents::Agent,
-    command::Usage,
+    command::{AgentReport, Usage},
     executor::Kind,
     ids::{AgentId, OfferId},
     machine::{Machine, Settings},
@@ -18,30 +19,52 @@ use crate::{
 /// An agent whose newest report is older than so many steps lends nothing.
 pub const STALE_STEPS: u32 = 5;
 
-/// The predicted peak of all that must not be disturbed; the system part where it was measured.
+/// The predicted peak of all that must not be disturbed, and the agent's own part of it: absent where the
+/// system was not measured.
 #[must_use]
 pub fn forecast(
-    system: Usage,
+    report: &AgentReport,
     guaranteed: impl IntoIterator<Item = (Amounts, Usage)>,
 ) -> (Amounts, Usage) {
-    let tasks = guaranteed
-        .into_iter()
-        .map(|(request, forecast)| forecast.or(request))
-        .fold(Amounts::ZERO, Amounts::plus);
-    (tasks.plus(system.or(Amounts::ZERO)), system)
+    let (mut apart, mut unforetold) = (Amounts::ZERO, Amounts::ZERO);
+    for (request, forecast) in guaranteed {
+        apart = apart.plus(forecast.or(request));
+        let foretold = Amounts::of(
+            forecast.cpus_milli.map_or(0, |_| request.cpus_milli()),
+            forecast.memory_milli_mib.map_or(0, |_| request.memory_milli_mib()),
+        );
+        unforetold = unforetold.plus(request.minus(foretold));
+    }
+    let (joint, system) = (report.joint_forecast, report.system_forecast);
+    let apart = apart.plus(system.or(Amounts::ZERO));
+    let together = Usage {
+        cpus_milli: joint.cpus_milli.map(|peak| peak + unforetold.cpus_milli()),
+        memory_milli_mib: joint.memory_milli_mib.map(|peak| peak + unforetold.memory_milli_mib()),
+    };
+    let measured = Usage {
+        cpus_milli: joint.cpus_milli.or(system.cpus_milli),
+        memory_milli_mib: joint.memory_milli_mib.or(system.memory_milli_mib),
+    };
+    (together.or(apart), measured)
 }
 
-/// What may be lent of `total` in all, given the forecast of what must not be disturbed.
+/// What may be lent of `total` in all, given the forecast of what must not be disturbed and what of it was
+/// `measured`.
 #[must_use]
-pub fn lendable(total: Amounts, forecast: Amounts, system: Usage, settings: &Settings) -> Amounts {
+pub fn lendable(
+    total: Amounts,
+    forecast: Amounts,
+    measured: Usage,
+    settings: &Settings,
+) -> Amounts {
     let part = |amount: u64, margin_milli: u64| amount * (1_000 - margin_milli.min(1_000)) / 1_000;
     let cpus =
         part(total.cpus_milli(), settings.cpu_margin_milli).saturating_sub(forecast.cpus_milli());
     let memory = part(total.memory_milli_mib(), settings.memory_margin_milli)
         .saturating_sub(forecast.memory_milli_mib());
     Amounts::of(
-        system.cpus_milli.map_or(0, |_| cpus),
-        system.memory_milli_mib.map_or(0, |_| memory),
+        measured.cpus_milli.map_or(0, |_| cpus),
+        measured.memory_milli_mib.map_or(0, |_| memory),
     )
 }
 
@@ -54,13 +77,13 @@ impl Machine {
             let counts = !task.revocable && !task.state.is_terminal();
             counts.then(|| (task.request.amounts, self.forecast_of(task)))
         });
-        let (forecast, system) = forecast(agent.report.system_forecast, guaranteed);
+        let (forecast, measured) = forecast(&agent.report, guaranteed);
         let fresh =
             agent.reported.is_some_and(|at| now.since(at) <= self.settings.step * STALE_STEPS);
         let lends = self.settings.lending && agent.connected && agent.report.lending && fresh;
         let total = agent.total.amounts;
         let may =
-            if lends { lendable(total, forecast, system, &self.settings) } else { Amounts::ZERO };
+            if lends { lendable(total, forecast, measured, &self.settings) } else { Amounts::ZERO };
         self.state.agents.update(id, |agent| {
             agent.lendable = may;
             agent.forecast = agent.reported.map(|_| forecast);
@@ -106,9 +129,10 @@ mod tests {
         let settings = Settings { cpu_margin_milli: 100, ..Settings::default() };
         let (total, request) = (Amounts::of(4_000, 1_000_000), Amounts::of(3_000, 500_000));
         let measured = Usage { cpus_milli: Some(100), memory_milli_mib: None };
-        let lent = |system, task| {
-            let (forecast, system) = forecast(system, [(request, task)]);
-            lendable(total, forecast, system, &settings)
+        let lent = |system_forecast, task| {
+            let report = AgentReport { system_forecast, ..AgentReport::default() };
+            let (forecast, measured) = forecast(&report, [(request, task)]);
+            lendable(total, forecast, measured, &settings)
         };
         assert_eq!(lent(measured, Usage::default()).cpus_milli(), 500);
         let idle = Usage { cpus_milli: Some(200), memory_milli_mib: Some(1_000) };
@@ -117,5 +141,21 @@ mod tests {
         let all = Amounts([4_000, 1_000_000, 50_000, 2_000]);
         let may = lendable(all, Amounts::ZERO, idle, &settings);
         assert_eq!((may.disk_milli_mib(), may.gpus_milli()), (0, 0), "accounted, never lent");
+    }
+
+    #[test]
+    fn what_peaks_together_counts_together_and_who_is_not_part_of_it_in_full() {
+        let usage = |cpus, memory| Usage { cpus_milli: cpus, memory_milli_mib: memory };
+        let report = AgentReport {
+            system_forecast: usage(Some(300), Some(9_000)),
+            joint_forecast: usage(Some(2_500), None),
+            ..AgentReport::default()
+        };
+        let request = Amounts::of(3_000, 500_000);
+        let known = (request, usage(Some(2_000), Some(400_000)));
+        let (sum, measured) = forecast(&report, [known, known, (request, Usage::default())]);
+        assert_eq!(sum.cpus_milli(), 5_500, "2.5 together, and 3 of the one that just came");
+        assert_eq!(sum.memory_milli_mib(), 1_309_000, "the sum of what is known apart");
+        assert_eq!(measured, usage(Some(2_500), Some(9_000)));
     }
 }

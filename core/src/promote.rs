@@ -39,7 +39,7 @@ impl Machine {
         let mut rest = Lot::of(&taken);
         let reserved = rest.take(&request, None).map_err(Refusal::Invalid)?;
         self.make_promised(first, handle, &request, &reserved);
-        effects.push(Effect::Promote(first.agent, handle, request.clone()));
+        effects.push(Effect::Promote(first.agent, handle, request.clone(), reserved));
         if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }

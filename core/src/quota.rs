@@ -1,15 +1,18 @@
 //! Quota: what a role is guaranteed, and what it may not pass.
 //!
 //! A guarantee is met before fair shares count, and what it lacks is kept back: nobody else is
-//! offered so much that it could no longer be met. A limit bounds a role with all under it. Lent
-//! resources count for neither: they are taken back when somebody needs them.
+//! offered so much that it could no longer be met. A limit bounds a role with all under it. What is
+//! reserved for a role or those under it counts for both, held or idle (as in Mesos: what is
+//! allocated and what is reserved). Lent resources count for neither: they are taken back when
+//! somebody needs them.
 
 use crate::{
     effect::{Effect, Record},
     machine::{Machine, Refusal, Reply},
     offer::SMALLEST,
-    resources::{Amounts, KINDS},
-    roles::{RoleSlot, Roles},
+    reservation::{Parts, Tag},
+    resources::{Amounts, KINDS, Resources},
+    roles::{Role, RoleSlot, Roles},
 };
 
 /// No limit.
@@ -48,17 +51,44 @@ pub(crate) struct LetGo {
     pub(crate) guarantee: bool,
 }
 
+impl Role {
+    /// What quota counts: what is held or offered and not lent, and what is reserved and idle.
+    #[must_use]
+    pub fn consumed(&self) -> Amounts {
+        self.promised.plus(self.reserved_and_idle())
+    }
+
+    fn reserved_and_idle(&self) -> Amounts {
+        self.reserved.minus(self.drawn)
+    }
+
+    /// What its limit leaves.
+    fn left(&self) -> Amounts {
+        self.quota.limit.minus(self.consumed())
+    }
+
+    /// Whether that is too little for an offer.
+    fn leaves_nothing(&self) -> bool {
+        self.quota.limit != UNLIMITED && !SMALLEST.fits_in(self.left())
+    }
+
+    /// What its guarantee lacks.
+    pub(crate) fn lacks(&self) -> Amounts {
+        self.quota.guarantee.minus(self.consumed())
+    }
+}
+
 impl Roles {
     /// Whether a role has all it is guaranteed.
     pub(crate) fn is_met(&self, slot: RoleSlot) -> bool {
-        let role = self.get(slot);
-        role.quota.guarantee.fits_in(role.promised)
+        self.get(slot).lacks().is_zero()
     }
 
-    /// Whether a role's limit leaves no room for an offer of use.
+    /// Whether a role's limit leaves no room for an offer of use, and nothing is reserved for it or
+    /// those under it: that counts already and can always be offered.
     pub(crate) fn is_full(&self, slot: RoleSlot) -> bool {
         let role = self.get(slot);
-        role.quota.limit != UNLIMITED && !SMALLEST.fits_in(role.quota.limit.minus(role.promised))
+        role.leaves_nothing() && role.reserved_and_idle().is_zero()
     }
 
     /// How much more a role may be offered, `spare` being what no guarantee keeps back; and who
@@ -73,13 +103,13 @@ impl Roles {
         let mut top = slot;
         for (at, role) in self.upwards(slot) {
             top = at;
-            let left = role.quota.limit.minus(role.promised);
+            let left = role.left();
             if !room.fits_in(left) {
                 (room, by) = (room.min(left), Some(HeldBackBy::Limit(at)));
             }
         }
         let role = self.get(top);
-        let kept = spare.plus(role.quota.guarantee.minus(role.promised));
+        let kept = spare.plus(role.lacks());
         if !room.fits_in(kept) {
             (room, by) = (room.min(kept), Some(HeldBackBy::Guarantees));
         }
@@ -97,42 +127,82 @@ impl Roles {
         }
     }
 
-    /// Adds to what a role and those above it hold.
-    pub(crate) fn hold(&mut self, slot: RoleSlot, amounts: Amounts, revocable: bool) {
-        self.change(slot, revocable, false, |of| *of = of.plus(amounts));
+    /// Adds to what a role and those above it hold. `reserved`: the reserved part of it.
+    pub(crate) fn hold(
+        &mut self,
+        slot: RoleSlot,
+        amounts: Amounts,
+        reserved: &Parts,
+        revocable: bool,
+    ) {
+        let own = &mut self.get_mut(slot).own;
+        *own = own.plus(amounts);
+        self.change(slot, |role| {
+            role.held = role.held.plus(amounts);
+            role.promised = if revocable { role.promised } else { role.promised.plus(amounts) };
+        });
+        for (slot, part) in self.kept_for(reserved) {
+            self.change(slot, |role| role.drawn = role.drawn.plus(part));
+        }
     }
 
     /// Takes from it; says what may be offered again because of that.
-    pub(crate) fn release(&mut self, slot: RoleSlot, amounts: Amounts, revocable: bool) -> LetGo {
-        self.change(slot, revocable, true, |of| *of = of.minus(amounts))
-    }
-
-    fn change(
+    pub(crate) fn release(
         &mut self,
         slot: RoleSlot,
+        amounts: Amounts,
+        reserved: &Parts,
         revocable: bool,
-        lets_go: bool,
-        change: impl Fn(&mut Amounts),
     ) -> LetGo {
-        change(&mut self.get_mut(slot).own);
+        let own = &mut self.get_mut(slot).own;
+        *own = own.minus(amounts);
+        // First what becomes idle: what is reserved counts before and after.
+        for (slot, part) in self.kept_for(reserved) {
+            self.change(slot, |role| role.drawn = role.drawn.minus(part));
+        }
+        self.change(slot, |role| {
+            role.held = role.held.minus(amounts);
+            role.promised = if revocable { role.promised } else { role.promised.minus(amounts) };
+        })
+    }
+
+    /// Counts what an agent keeps for roles from now on.
+    fn reserve(&mut self, parts: &Parts) {
+        for (slot, part) in self.kept_for(parts) {
+            self.change(slot, |role| role.reserved = role.reserved.plus(part));
+        }
+    }
+
+    /// Does not count it any more; says what may be offered because of that.
+    fn unreserve(&mut self, parts: &Parts) -> LetGo {
+        let mut let_go = LetGo::default();
+        for (slot, part) in self.kept_for(parts) {
+            let_go |= self.change(slot, |role| role.reserved = role.reserved.minus(part));
+        }
+        let_go
+    }
+
+    /// For which roles parts are kept. Where [`crate::roles::MAX_ROLES`] left a role unknown, they
+    /// count for the nearest above it.
+    pub(crate) fn kept_for(&self, parts: &Parts) -> Vec<(RoleSlot, Amounts)> {
+        let of = |(tag, part): (&Tag, &Resources)| Some((self.nearest(tag.role()?)?, part.amounts));
+        parts.iter().filter_map(of).collect()
+    }
+
+    /// Changes a role and all above it; says what may be offered because they consume less.
+    fn change(&mut self, slot: RoleSlot, change: impl Fn(&mut Role)) -> LetGo {
         let (mut next, mut let_go) = (Some(slot), LetGo::default());
         while let Some(at) = next {
-            if lets_go && !revocable {
-                let was_full = self.is_full(at);
-                let_go.limit |= was_full || std::mem::take(&mut self.get_mut(at).held_back);
-            }
             let role = self.get_mut(at);
+            let (before, lacked, was_full) = (role.consumed(), role.lacks(), role.leaves_nothing());
+            change(role);
             next = role.parent;
-            change(&mut role.held);
-            if revocable {
-                continue;
-            }
-            let before = role.quota.guarantee.minus(role.promised);
-            change(&mut role.promised);
-            let after = role.quota.guarantee.minus(role.promised);
+            let less = !before.fits_in(role.consumed());
+            let lacks = role.lacks();
+            let_go.limit |= less && (was_full || std::mem::take(&mut role.held_back));
             if next.is_none() {
-                let_go.guarantee = lets_go && after != before;
-                self.unmet = self.unmet.minus(before).plus(after);
+                let_go.guarantee = less && lacks != lacked;
+                self.unmet = self.unmet.minus(lacked).plus(lacks);
             }
         }
         let_go
@@ -143,11 +213,11 @@ impl Roles {
         let role = self.get_mut(slot);
         let old = std::mem::replace(&mut role.quota, quota);
         role.held_back = false;
-        let (is_top, promised) = (role.parent.is_none(), role.promised);
+        let (is_top, consumed) = (role.parent.is_none(), role.consumed());
         let counts = |quota: Quota| usize::from(quota != Quota::default());
         self.with_quota = self.with_quota + counts(quota) - counts(old);
         if is_top {
-            let lacks = |quota: Quota| quota.guarantee.minus(promised);
+            let lacks = |quota: Quota| quota.guarantee.minus(consumed);
             self.unmet = self.unmet.minus(lacks(old)).plus(lacks(quota));
         }
     }
@@ -179,7 +249,44 @@ impl Roles {
     }
 }
 
+impl std::ops::BitOrAssign for LetGo {
+    fn bitor_assign(&mut self, other: Self) {
+        self.limit |= other.limit;
+        self.guarantee |= other.guarantee;
+    }
+}
+
 impl Machine {
+    /// An agent keeps `after` for roles where it kept `before`: quota counts that, held or not.
+    pub(crate) fn kept_changed(&mut self, before: &Parts, after: &Parts) {
+        let (come, gone) = (after.minus(before), before.minus(after));
+        for (tag, _) in come.iter() {
+            if let Some(role) = tag.role() {
+                // At the bound of roles it counts for one above.
+                self.state.roles.entry(role);
+            }
+        }
+        self.state.roles.reserve(&come);
+        let let_go = self.state.roles.unreserve(&gone);
+        self.let_go(let_go);
+        for (slot, _) in self.state.roles.kept_for(&come.plus(&gone)) {
+            let chain: Vec<_> = self.state.roles.upwards(slot).map(|(at, _)| at).collect();
+            chain.into_iter().for_each(|at| self.orders.role_changed(at));
+        }
+    }
+
+    /// Has looked at anew what roles that consume less leave.
+    pub(crate) fn let_go(&mut self, let_go: LetGo) {
+        if let_go.limit {
+            // There is room below it again.
+            self.state.agents.look_at_free(false);
+        }
+        if let_go.guarantee {
+            self.state.agents.to_look_at.add_all(&self.kept_back);
+            self.kept_back.clear();
+        }
+    }
+
     pub(crate) fn set_quota(
         &mut self,
         name: &str,

@@ -8,7 +8,7 @@ mod operation;
 
 pub use operation::{Fault, MAX_NAME_BYTES, Operation};
 
-use crate::resources::{Amounts, Resources};
+use crate::resources::Resources;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
@@ -265,13 +265,6 @@ impl Parts {
         rest.is_empty().then_some(drawn)
     }
 
-    /// What is kept for `role` and the roles below it, as quota counts it.
-    #[must_use]
-    pub fn kept_for(&self, role: &str) -> Amounts {
-        let within = |tag: &Tag| tag.role().is_some_and(|own| own == role || is_below(own, role));
-        self.filtered(within).sum().amounts
-    }
-
     /// The volume of this id that `role` keeps.
     #[must_use]
     pub fn volume(&self, role: &str, id: &str) -> Option<(&Tag, &Resources)> {
@@ -301,6 +294,7 @@ impl fmt::Display for Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::Amounts;
 
     fn cpus(cpus: u64) -> Resources {
         Amounts::of(cpus, 0).into()
@@ -331,7 +325,6 @@ mod tests {
         assert_eq!(drawn.get(&tag(&["eng"])), Some(&cpus(2)));
         assert_eq!(drawn.get(&Tag::default()), Some(&cpus(2)));
         assert_eq!(parts.for_role("eng").draw(&cpus(7)), None);
-        assert_eq!(parts.kept_for("eng"), Amounts::of(3, 0));
         assert_eq!(parts.minus(&drawn).sum(), cpus(2));
         assert!(parts.contains(&drawn) && !drawn.contains(&parts));
     }

@@ -50,6 +50,10 @@ pub struct Role {
     pub held: Amounts,
     /// The part of that which is not lent.
     pub promised: Amounts,
+    /// What agents keep for it and those under it.
+    pub reserved: Amounts,
+    /// The part of that which is held or offered.
+    pub drawn: Amounts,
     /// What frameworks of the role itself hold or are offered.
     pub own: Amounts,
     /// Its own frameworks.
@@ -65,7 +69,7 @@ pub struct Roles {
     by_name: BTreeMap<Arc<str>, RoleSlot>,
     /// Roles with a guarantee or a limit.
     pub(crate) with_quota: usize,
-    /// What is guaranteed to roles without one above, and not held or offered.
+    /// What is guaranteed to roles without one above, and not consumed.
     pub(crate) unmet: Amounts,
 }
 
@@ -96,6 +100,8 @@ impl Roles {
             quota: Quota::default(),
             held: Amounts::ZERO,
             promised: Amounts::ZERO,
+            reserved: Amounts::ZERO,
+            drawn: Amounts::ZERO,
             own: Amounts::ZERO,
             frameworks: BTreeSet::new(),
             held_back: false,
@@ -108,6 +114,11 @@ impl Roles {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<RoleSlot> {
         self.by_name.get(name).copied()
+    }
+
+    /// The role of that name, or the nearest above it that is known.
+    pub(crate) fn nearest(&self, name: &str) -> Option<RoleSlot> {
+        self.find(name).or_else(|| self.nearest(name.rsplit_once('/')?.0))
     }
 
     /// A role.

@@ -1,9 +1,8 @@
 //! Our forecaster as the agent and the simulator drive it: bounds, calibration, checkpoint, clocks that jump.
 
 use headroom_core::{
-    forecast::{
-        Calibrations, Expert, Headroom, HeadroomSettings, Outlook, Present, Step, TaskHandle,
-    },
+    forecast::{Calibrations, Expert, Headroom, HeadroomSettings, Outlook, Present, Step},
+    ids::TaskHandle,
     time::Time,
 };
 use proptest::prelude::*;
@@ -13,8 +12,8 @@ const STEP: Duration = Duration::from_secs(300);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn present(task: u32, limit: f64, used: f64) -> Present {
-    Present { task: TaskHandle(task), limit, used }
+fn present(task: u64, limit: f64, used: f64) -> Present {
+    Present { task: TaskHandle::from_number(task), limit, used }
 }
 
 fn settings(target: f64, horizons: &[Duration]) -> HeadroomSettings {
@@ -40,7 +39,7 @@ proptest! {
     fn never_below_the_present_nor_above_the_limits(
         // Tasks come, go and change; time passes in steps of nothing to weeks, and at times goes back.
         steps in prop::collection::vec(
-            (prop::collection::btree_map(0_u32..6, (0.0_f64..100.0, 0.0_f64..=1.0), 0..5), -90_000_i64..1_300_000),
+            (prop::collection::btree_map(0_u64..6, (0.0_f64..100.0, 0.0_f64..=1.0), 0..5), -90_000_i64..1_300_000),
             1..200,
         ),
         target in 0.0_f64..0.5,
@@ -127,7 +126,7 @@ fn the_violation_rate_becomes_the_operators() {
         let cell = Cell::run(&settings(target, &[HOUR]), series.clone());
         let rate = cell.violation_rate(288 * 5, 12);
         assert!((target * 0.7..target * 1.3).contains(&rate), "asked {target}, got {rate}");
-        let (_, live) = cell.calibrations.live().next().unwrap();
+        let live = cell.calibrations.all()[0].live().unwrap();
         assert!((target * 0.7..target * 1.3).contains(&live.violation_rate), "{live:?}");
         assert!(live.savings > 0.5 && live.held_per_used.unwrap() > 1.0, "{live:?}");
     }
@@ -151,7 +150,7 @@ fn some_weeks(expert: &mut Headroom, noise: &mut Noise, from_step: u32, steps: u
     for number in from_step..from_step + steps {
         let now = Time::ZERO + STEP * (number + 1);
         // Thirty tasks, of which one leaves and one comes every three hours.
-        let first = number / 36;
+        let first = u64::from(number / 36);
         let tasks: Vec<_> = (first..first + 30)
             .map(|task| present(task, 4.0, 4.0 * noise.next().powi(4)))
             .collect();
@@ -200,8 +199,10 @@ fn gaps_and_jumps_of_the_clock_are_not_learnt_from() {
     for _ in 0..288 * 3 {
         observe(&mut expert, STEP, 2.0);
     }
-    let settled =
-        |expert: &Headroom| expert.live().map(|(_, live)| live.forecasts).collect::<Vec<_>>();
+    let settled = |expert: &Headroom| {
+        let all = expert.calibrations().all().iter();
+        all.map(|calibration| calibration.live().unwrap().forecasts).collect::<Vec<_>>()
+    };
     let before = settled(&expert);
     let peak = expert.peak(DAY);
     // What was forecast before ten silent days is not judged by what is seen after them.

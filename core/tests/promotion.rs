@@ -10,6 +10,7 @@ use headroom_core::{
     effect::Effect,
     ids::{AgentId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply, Settings},
+    reservation::Parts,
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
@@ -133,7 +134,10 @@ fn when_its_owner_has_ended_lent_work_takes_the_node_over() {
     let offer = node.offer(node.guest, false).unwrap();
     let effects = node.promote(offer, "job", 4_000).unwrap();
     let request = Amounts::of(4_000, 1_000).into();
-    assert!(effects.contains(&Effect::Promote(node.agent, job, request)), "{effects:?}");
+    assert!(
+        effects.contains(&Effect::Promote(node.agent, job, request, Parts::default())),
+        "{effects:?}"
+    );
     assert_eq!(node.held_and_lent(), (4_000, 0));
     node.finish(job);
     assert_eq!(node.held_and_lent(), (0, 0));
@@ -185,7 +189,10 @@ fn an_agent_that_missed_a_promotion_is_told_again() {
     };
     let effects = node.apply(Command::AgentHello(hello)).unwrap();
     let request = Amounts::of(800, 1_000).into();
-    assert!(effects.contains(&Effect::Promote(node.agent, handle, request)), "{effects:?}");
+    assert!(
+        effects.contains(&Effect::Promote(node.agent, handle, request, Parts::default())),
+        "{effects:?}"
+    );
 }
 
 proptest! {

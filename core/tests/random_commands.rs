@@ -321,6 +321,11 @@ impl World {
             tasks,
             usage: both(used),
             system_forecast: if forecast.is_multiple_of(7) { Usage::default() } else { both(100) },
+            joint_forecast: if forecast.is_multiple_of(5) {
+                both(forecast)
+            } else {
+                Usage::default()
+            },
             lending,
             refusing_work: if used.is_multiple_of(11) { "full".into() } else { String::new() },
             ..Default::default()

@@ -13,9 +13,10 @@ use headroom_core::{
     machine::{Machine, Refusal, Reply, Settings},
     minimum::Minimum,
     operate::Deeds,
+    quota::Quota,
     reservation::{Fault, Operation, Parts, Reservation, Tag, Volume},
     resources::{Amounts, Resources},
-    tasks::TaskState,
+    tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
 use std::time::Duration;
@@ -362,4 +363,88 @@ fn constraints_gpus_regions_and_minimum_choose_agents_and_why_names_them() {
         "node2",
         "it says what it wants: no GPU is hoarded"
     );
+}
+
+fn consumed(cluster: &Cluster, role: &str) -> u64 {
+    let roles = &cluster.machine.state().roles;
+    roles.get(roles.find(role).unwrap()).consumed().cpus_milli() / 1_000
+}
+
+fn set_quota(cluster: &mut Cluster, role: &str, guarantee: u64, limit: u64) -> Vec<Effect> {
+    let of = |cpus: u64| amounts(cpus).amounts;
+    let quota = Quota { guarantee: of(guarantee), limit: of(limit) };
+    cluster.apply(Command::SetQuota(role.into(), Some(quota)))
+}
+
+#[test]
+fn what_is_reserved_and_idle_counts_for_a_limit_once() {
+    let mut cluster = Cluster::new();
+    let fixed = [(Tag::of(Reservation::fixed("eng/web")), amounts(3))].into_iter().collect();
+    cluster.agent(AgentHello { reserved: fixed, ..hello(4) });
+    let (small, _) = cluster.agent(hello(2));
+    set_quota(&mut cluster, "eng", 0, 4);
+    assert_eq!((consumed(&cluster, "eng"), consumed(&cluster, "eng/web")), (3, 3));
+    // A limit of four, three of them reserved: one more, of all that is free.
+    let (db, effects) = cluster.plain("eng/db");
+    let offered = offers(&effects, db);
+    let cpus = |offers: &[OfferMade]| -> u64 {
+        offers.iter().map(|offer| offer.resources.amounts.cpus_milli() / 1_000).sum()
+    };
+    assert_eq!(cpus(&offered), 1);
+    assert_eq!((consumed(&cluster, "eng"), consumed(&cluster, "eng/db")), (4, 1));
+    let accept = vec![launch("d", amounts(1))];
+    cluster.apply(Command::Accept(db, vec![offered[0].offer], accept, NO_TIME));
+    // The limit is reached, and what is reserved is offered all the same.
+    let (web, effects) = cluster.plain("eng/web");
+    let offered = offers(&effects, web);
+    assert_eq!((cpus(&offered), offered[0].reserved.sum()), (3, amounts(3)));
+    let accept = vec![launch("w", amounts(2))];
+    cluster.apply(Command::Accept(web, vec![offered[0].offer], accept, NO_TIME));
+    assert_eq!((consumed(&cluster, "eng"), consumed(&cluster, "eng/web")), (4, 3), "counted once");
+    // A reservation of an operator may pass the limit, and is offered; without it that is over.
+    let parts = reserved("eng", amounts(2));
+    let effects = cluster.apply(Command::Reserve(small, Operation::Reserve(parts.clone())));
+    assert_eq!(consumed(&cluster, "eng"), 6);
+    assert_eq!(cpus(&offers(&effects, db)) + cpus(&offers(&effects, web)), 2);
+    let effects = cluster.apply(Command::Reserve(small, Operation::Unreserve(parts)));
+    assert_eq!(consumed(&cluster, "eng"), 4);
+    assert_eq!((offers(&effects, db), offers(&effects, web)), (vec![], vec![]));
+    // What ends is offered again, reserved or not, and counts as before.
+    for (name, again) in [("w", 2), ("d", 1)] {
+        let tasks = &cluster.machine.state().tasks.by_handle;
+        let task = tasks.values().find(|task| &*task.name == name).unwrap();
+        let status = TaskStatus::of("", Some(task.agent), TaskState::Finished, Reason::None);
+        let status = Command::Status(task.agent, task.handle, Box::new(status));
+        let effects = cluster.apply(status);
+        assert_eq!(cpus(&offers(&effects, db)) + cpus(&offers(&effects, web)), again, "{name}");
+        assert_eq!(consumed(&cluster, "eng"), 4);
+    }
+}
+
+#[test]
+fn what_is_reserved_and_idle_meets_a_guarantee() {
+    let mut cluster = Cluster::new();
+    let (node, _) = cluster.agent(hello(4));
+    set_quota(&mut cluster, "eng", 3, 9);
+    let (other, effects) = cluster.plain("other");
+    let first = offers(&effects, other);
+    let cpus = |offers: &[OfferMade]| offers[0].resources.amounts.cpus_milli() / 1_000;
+    assert_eq!(cpus(&first), 1, "three are kept for the guarantee");
+    let reserve = Operation::Reserve(reserved("eng/web", amounts(2)));
+    let effects = cluster.apply(Command::Reserve(node, reserve.clone()));
+    assert_eq!(consumed(&cluster, "eng"), 2);
+    // Of four two are reserved, and one is lacking still.
+    assert_eq!(cpus(&offers(&effects, other)), 1);
+    let Operation::Reserve(parts) = reserve else { unreachable!() };
+    let effects = cluster.apply(Command::Reserve(node, Operation::Unreserve(parts)));
+    assert_eq!((consumed(&cluster, "eng"), cpus(&offers(&effects, other))), (0, 1));
+    // An agent that is given up takes its reservations along.
+    let reserve = Operation::Reserve(reserved("eng", amounts(3)));
+    let effects = cluster.apply(Command::Reserve(node, reserve));
+    assert_eq!((consumed(&cluster, "eng"), cpus(&offers(&effects, other))), (3, 1));
+    cluster.apply(Command::AgentGone(node));
+    assert_eq!(consumed(&cluster, "eng"), 3);
+    cluster.now = cluster.now + Settings::default().agent_timeout;
+    cluster.apply(Command::Wake);
+    assert_eq!(consumed(&cluster, "eng"), 0);
 }

@@ -7,7 +7,7 @@ use prost::Message as _;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 use std::{fs, path::Path};
 
-const HEADROOM: [&str; 5] = ["resources", "task", "agent", "scheduler", "operator"];
+const HEADROOM: [&str; 6] = ["resources", "container", "task", "agent", "scheduler", "operator"];
 const MESOS: [&str; 8] =
     ["mesos", "scheduler", "executor", "master", "agent", "allocator", "maintenance", "quota"];
 

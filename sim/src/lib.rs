@@ -6,6 +6,7 @@
 
 pub mod bound;
 pub mod forecast;
+pub mod packing;
 pub mod schedule;
 pub mod seed;
 pub mod trace;

@@ -202,7 +202,7 @@ fn what_cannot_be_mended_is_told() {
     let folder = Folder::new();
     let head = "time_s,task,cpu_limit,cpu_used\n";
     let csv_cases = [
-        ("empty.csv", String::new(), "line 1: no column `time_s`"),
+        ("empty.csv", String::new(), "line 1: the file is empty"),
         ("head.csv", head.to_owned(), "no usable sample"),
         ("ragged.csv", format!("{head}0,a,4,1\n300,a,4\n"), "line 3: 3 fields instead of 4"),
         ("word.csv", format!("{head}0,a,4,one\n"), "line 2: used: `one` is no number"),

@@ -122,7 +122,7 @@ fn anyones_own_trace_and_what_is_wrong_with_it() {
     for (trace, options, expected) in [
         (&own, &["--nodes", "0"][..], "--nodes must lie between 1"),
         (&own, &["--nodes", "1", "--node-cpus", "0"], "--node-cpus must lie above 0"),
-        (&own, &["--nodes", "1", "--node-cpus", "1"], "holds no job"),
+        (&own, &["--nodes", "1", "--node-cpus", "1"], "none of its 3 jobs fits a node"),
         (&own, &["--nodes", "1", "--step", "0s"], "--step must be"),
         (&own, &["--nodes", "1", "--frameworks", "0"], "--frameworks must lie"),
         (&file("empty.csv", head), &["--nodes", "1"], "no usable sample"),
@@ -156,4 +156,82 @@ fn the_surf_week_on_125_nodes() {
     assert!(ours.wait.expect("jobs").mean_s < 1_580.0);
     assert!(ours.delay.expect("jobs").mean_s < 1_580.0, "nor may running slower make up for it");
     assert!(ours.lost_share <= 0.02);
+}
+
+/// An owner whose memory grows from a tenth to nearly all it asks for, and a job that is lent the
+/// rest meanwhile; on one node of 4 CPUs and 100 units of memory.
+fn with_memory(folder: &Path) -> String {
+    let mut text = String::from("time_s,task,cpu_limit,cpu_used,memory_limit,memory_used\n");
+    for minute in 0..30 {
+        let owner = if minute < 15 { 10 } else { 95 };
+        let _ = writeln!(text, "{},owner,4,0.5,100,{owner}", minute * 60);
+    }
+    for minute in 1..21 {
+        let _ = writeln!(text, "{},guest,2,2,60,50", minute * 60);
+    }
+    let path = folder.join("memory.csv");
+    fs::write(&path, text).expect("written");
+    path.display().to_string()
+}
+
+#[test]
+fn memory_is_held_lent_and_taken_back_beside_cpu() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = with_memory(folder.path());
+    let of = |options: &[&str]| {
+        let arguments = ["--format", "csv", "--trace", &trace, "--nodes", "1", "--node-cpus", "4"];
+        simulate(&parse(&[&arguments[..], options].concat()), false).expect("a run")
+    };
+    let both = of(&["--node-memory", "100"]);
+    let memory = both.memory.expect("the trace tells of it");
+    assert_eq!((both.evictions, memory.evictions, both.promotions), (1, 1, 0));
+    assert!(
+        memory.short_s > 0.0 && memory.short_s < 1.0,
+        "until the next look: {}",
+        memory.short_s
+    );
+    assert!(memory.lent_hours > 0.0 && both.lent_cpu_hours > 0.0);
+    assert!(memory.held_over_used.expect("used") >= 1.0);
+    // 15 min at 10, 15 at 95 and, for the other, 20 at 50.
+    let least = (15.0 * 10.0 + 15.0 * 95.0 + 20.0 * 50.0) / 60.0;
+    assert!((memory.least_hours - least).abs() < 1e-9, "{}", memory.least_hours);
+    assert!(memory.peak_oracle_hours > 0.0 && memory.utilisation <= 1.0);
+    // Without it the CPUs suffice for both; with more memory, so does that.
+    let without = of(&["--memory", "off"]);
+    assert!(without.memory.is_none() && without.evictions == 0);
+    let large = of(&["--node-memory", "300"]);
+    assert_eq!((large.evictions, large.memory.expect("told").short_s), (0, 0.0));
+    // Nothing lent: the other waits for its promise, of memory too.
+    let off = of(&["--reclaim", "off"]);
+    assert_eq!(off.memory.expect("told").lent_hours, 0.0);
+    assert!(off.wait.expect("jobs").max_s >= 29.0 * 60.0);
+}
+
+#[test]
+fn what_is_wrong_with_memory_is_told_or_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let of = |text: &str, options: &[&str]| {
+        let path = folder.path().join("m.csv");
+        fs::write(&path, format!("time_s,task,cpu_limit,cpu_used{text}")).expect("written");
+        let path = path.display().to_string();
+        let arguments = ["--format", "csv", "--trace", &path, "--nodes", "1", "--sample", "60s"];
+        simulate(&parse(&[&arguments[..], options].concat()), false)
+    };
+    let both = ",memory_limit,memory_used\n";
+    let fault = |text: &str, options: &[&str]| of(text, options).expect_err("none").to_string();
+    assert!(
+        fault(",memory_used\n0,a,1,1,1\n", &[]).contains("m.csv, line 1: no column `memory_limit`")
+    );
+    assert!(fault(&format!("{both}0,a,1,1,x,1\n"), &[]).contains("m.csv, line 2: limit: `x`"));
+    assert!(fault("\n0,a,1,1\n", &["--node-memory", "5"]).contains("does not tell of memory"));
+    assert!(
+        fault(&format!("{both}0,a,1,1,9,1\n"), &["--node-memory", "5"]).contains("fits a node")
+    );
+    assert!(
+        fault(&format!("{both}0,a,1,1,9,1\n"), &["--node-memory", "NaN"]).contains("--node-memory")
+    );
+    // Memory that is not told of a task counts as none of it.
+    let some = of(&format!("{both}0,a,1,1,9,4\n60,a,1,1,9,-1\n0,b,1,1,,\n"), &[]).expect("a run");
+    let memory = some.memory.expect("told of one");
+    assert_eq!((some.jobs, memory.node, some.repairs.samples_left_out), (2, 9.0, 2));
 }

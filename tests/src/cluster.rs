@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
+use nix::sys::signal::Signal;
+
 use crate::{
     Json,
     command::{Done, Started},
@@ -137,6 +139,13 @@ impl Cluster {
     /// Kills the agent, as a crash would end it.
     pub fn kill_agent(&mut self) {
         self.agent.take().expect("an agent of its own").kill();
+    }
+
+    /// Asks the agent to end, as an operator would, and waits for that.
+    pub fn stop_agent(&mut self) {
+        let mut agent = self.agent.take().expect("an agent of its own");
+        agent.signal(Signal::SIGTERM);
+        assert_eq!(agent.wait(), 0, "{}", agent.log());
     }
 
     /// Kills the allocator, or both if they are one.

@@ -20,12 +20,18 @@ for round in $(seq 100); do
     done 2>/dev/null
     sleep 0.1
 done
-umount --lazy "$1"*/small 2>/dev/null
+# A Docker daemon's helpers name the directory, and so does this shell.
+for line in $(grep -ls "$1" /proc/[0-9]*/cmdline); do
+    pid=${line#/proc/}; pid=${pid%/cmdline}
+    [ "$pid" = $$ ] || kill -9 "$pid" 2>/dev/null
+done
+# A file system of a test's own, and what a Docker daemon mounts.
+grep -o " $1[^ ]*" /proc/mounts | sort -r | xargs -r umount --lazy 2>/dev/null
 rm -rf --one-file-system "$1"*
 "#;
 
 /// What the names of all cgroups and directories of this process' tests begin with; a guard watches
-/// over them. A test that mounts something does so at `small` in its directory.
+/// over them. A test that mounts something does so in its directory.
 pub(crate) fn prefix() -> &'static str {
     static GUARD: OnceLock<(String, Child)> = OnceLock::new();
     let (prefix, _) = GUARD.get_or_init(|| {

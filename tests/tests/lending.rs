@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headroom_tests::{Cluster, Settings, Started, can_run, wait_for, wait_until};
+use headroom_tests::{Cluster, Json, Settings, Started, can_run, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
 /// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
-const AGENT: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_window_s = 10\n";
+const AGENT: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n";
 /// Works on every CPU while the file `busy` is in its sandbox.
 const SERVICE: &str = "echo ready; burn() { while [ -e busy ]; do :; done; }; \
     while :; do if [ -e busy ]; then \
@@ -80,6 +80,27 @@ impl Idle {
     }
 }
 
+/// Forecasts of 3 s have come due long ago; those of an hour have not.
+fn what_it_costs_is_told(cluster: &Cluster) {
+    let of = |resource: &str, horizon_ms: u64| {
+        let node = cluster.node();
+        let all = node["forecast_quality"].as_array().cloned().unwrap_or_default();
+        let one = |q: &Json| q["resource"] == resource && q["horizon_ms"] == horizon_ms;
+        all.into_iter().find(one).unwrap_or_default()
+    };
+    wait_until("forecasts of CPU are judged", || of("cpus", 3_000)["forecasts"].is_number());
+    let cpus = of("cpus", 3_000);
+    for figure in ["violation_rate", "severity", "savings", "held_per_used", "peak"] {
+        assert!(cpus[figure].is_number(), "{figure}: {cpus}");
+    }
+    assert_eq!((&cpus["target"], &cpus["reason"]), (&0.01.into(), &Json::Null), "{cpus}");
+    let memory = of("memory", 3_600_000);
+    assert!(memory["violation_rate"].is_null() && memory["savings"].is_null(), "{memory}");
+    assert!(memory["reason"].as_str().is_some_and(|why| !why.is_empty()), "{memory}");
+    let page = cluster.headroom(&["status"]).out;
+    assert!(page.contains("passed by the peak") && page.contains("not judged"), "{page}");
+}
+
 #[test]
 fn the_idle_part_is_lent_in_a_plain_offer_and_taken_back_under_pressure() {
     if !can_run() {
@@ -117,6 +138,7 @@ fn the_idle_part_is_lent_in_a_plain_offer_and_taken_back_under_pressure() {
     assert_eq!(idle.cluster.task("batch")["state"], "running", "it was throttled, not killed");
 
     fs::remove_file(&idle.busy).expect("calm");
+    what_it_costs_is_told(&idle.cluster);
     if idle.may_use(0.5) {
         wait_until("lending starts again", || idle.cluster.node()["lending"] == true);
         wait_until("it works again", || {

@@ -131,6 +131,36 @@ fn recover_kill_ends_what_runs_and_says_so() {
     assert_eq!(cluster.run(&["--", "true"]).code, 0);
 }
 
+/// Its forecasts go on too; a document that can't be read only makes it begin anew.
+#[test]
+fn what_it_learnt_is_kept_and_damage_is_said_once() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick().agent("cpus = 64.0\nforecast_horizon_s = 3\n");
+    let mut cluster = Cluster::apart(&settings);
+    let lends = |cluster: &Cluster| {
+        wait_until("it lends", || cluster.node()["lendable"]["cpus"].as_f64() > Some(4.0));
+    };
+    lends(&cluster);
+    cluster.stop_agent();
+    let document = cluster.house.state().join("agent/forecast.json");
+    assert!(document.exists());
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    assert!(cluster.agent().log().contains("forecasts go on from"), "{}", cluster.agent().log());
+    lends(&cluster);
+
+    cluster.kill_agent();
+    fs::write(&document, "{\"version\":1,\"node\":").expect("damaged");
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    let log = cluster.agent().log();
+    assert_eq!(log.matches("was set aside").count(), 1, "{log}");
+    assert!(document.with_file_name("forecast.json.bad").exists());
+    lends(&cluster);
+}
+
 #[test]
 fn a_stray_container_is_ended_at_the_restart() {
     if !can_run() {

@@ -102,6 +102,19 @@ impl ContainerCgroup {
         self.group.remove()
     }
 
+    /// Moves all its processes into another class while they run. What is left has no ceiling: on v1 the kernel
+    /// would refuse its class one below it (see `quota`).
+    pub fn move_all(&self, to: &ContainerCgroup) -> Result<(), CgroupError> {
+        self.group.move_all(&to.group)?;
+        if self.exists() {
+            match self.set_cpu_limit(None) {
+                Err(CgroupError::NoController { .. }) => {}
+                lifted => lifted?,
+            }
+        }
+        to.group.change_oom_score(self.class.oom_score(), to.class.oom_score())
+    }
+
     /// The files a process writes `0` to in order to join.
     pub fn procs_files(&self) -> Vec<PathBuf> {
         self.group.procs_files()

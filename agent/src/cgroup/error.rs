@@ -74,6 +74,16 @@ pub enum CgroupError {
         /// Each hierarchy's reason.
         reasons: String,
     },
+    /// Processes could not be moved into another group of ours.
+    #[error("processes {pids:?} are still in {group}, not in {to}; it is tried again")]
+    NotMoved {
+        /// Where they are, relative to the mounts.
+        group: String,
+        /// Where they belong.
+        to: String,
+        /// Who (at most a handful are listed).
+        pids: Vec<i32>,
+    },
     /// Processes outlived SIGKILL (uninterruptible sleep, or a frozen v1 ancestor).
     #[error("{group} still holds processes {pids:?} after {waited_ms} ms of SIGKILL")]
     NotEmpty {

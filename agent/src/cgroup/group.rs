@@ -26,6 +26,8 @@ pub struct GroupDir {
 pub struct Group {
     name: String,
     dirs: BTreeMap<Controller, GroupDir>,
+    /// Where Docker makes a group of this name in hierarchies that we do not use.
+    others: Vec<PathBuf>,
 }
 
 impl Group {
@@ -33,7 +35,8 @@ impl Group {
     pub(super) fn new(hierarchy: &Hierarchy, name: &str) -> Group {
         let dir = |place: &Place| GroupDir { path: place.mount.join(name), v2: place.v2 };
         let dirs = hierarchy.places().iter().map(|(c, place)| (*c, dir(place))).collect();
-        Group { name: name.to_owned(), dirs }
+        let others = hierarchy.others().iter().map(|mount| mount.join(name)).collect();
+        Group { name: name.to_owned(), dirs, others }
     }
 
     /// The name, relative to the mounts.
@@ -64,6 +67,19 @@ impl Group {
             }
         }
         dirs
+    }
+
+    /// The same name in the hierarchies that we do not use, whether it is there or not.
+    pub(super) fn other_dirs(&self) -> &[PathBuf] {
+        &self.others
+    }
+
+    /// The inodes of the groups below this one in the hierarchy of `controller`.
+    pub fn inodes_below(&self, controller: Controller) -> Vec<u64> {
+        let Some(dir) = self.dir(controller) else { return Vec::new() };
+        let below = subtree(&dir.path).unwrap_or_default();
+        let inode = |path: &PathBuf| fs::metadata(path).ok().map(|meta| meta.ino());
+        below.iter().skip(1).filter_map(inode).collect()
     }
 
     /// The files a process writes `0` to in order to join.
@@ -142,7 +158,7 @@ pub(super) fn children(dir: &Path) -> Result<Vec<PathBuf>, CgroupError> {
     Ok(entries.flatten().filter(is_group).map(|entry| entry.path()).collect())
 }
 
-fn read_procs(dir: &Path, pids: &mut BTreeSet<i32>) -> Result<(), CgroupError> {
+pub(super) fn read_procs(dir: &Path, pids: &mut BTreeSet<i32>) -> Result<(), CgroupError> {
     let file = dir.join("cgroup.procs");
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,

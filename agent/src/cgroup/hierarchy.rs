@@ -98,6 +98,7 @@ pub(super) struct Place {
 pub struct Hierarchy {
     mode: Mode,
     places: BTreeMap<Controller, Place>,
+    others: Vec<PathBuf>,
 }
 
 impl Hierarchy {
@@ -132,7 +133,10 @@ impl Hierarchy {
         if let Some(root) = &unified {
             add_v2_places(root, &mut places)?;
         }
-        Ok(Hierarchy { mode, places })
+        let is_used = |mount: &Mount| places.values().any(|place| place.mount == mount.point);
+        let others = mounts.iter().filter(|mount| !is_used(mount));
+        let others = others.map(|mount| mount.point.clone()).collect();
+        Ok(Hierarchy { mode, places, others })
     }
 
     /// How this host mounts cgroups.
@@ -143,6 +147,12 @@ impl Hierarchy {
     /// Where `controller` is mounted, if it is.
     pub fn mount_point(&self, controller: Controller) -> Option<&Path> {
         self.places.get(&controller).map(|place| place.mount.as_path())
+    }
+
+    /// The mounts of hierarchies that we have no use for. Docker makes groups there too, below
+    /// groups of the same names as ours.
+    pub(super) fn others(&self) -> &[PathBuf] {
+        &self.others
     }
 
     /// The same host's controllers without the v2 tree, as an old v1 host would offer them.

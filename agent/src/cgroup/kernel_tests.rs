@@ -381,3 +381,37 @@ fn on_v2_the_files_get_the_words_the_kernel_takes() {
     assert_eq!(container.group().distinct_dirs().len(), 1);
     assert_eq!(container.procs_files().len(), 1);
 }
+
+#[test]
+fn what_runs_is_moved_to_the_other_class_whatever_it_does_meanwhile() {
+    for own in [Own::any(), Own::v1()].into_iter().flatten() {
+        let from = own.0.container(Class::Revocable, "c1").expect("container");
+        let to = own.0.container(Class::Guaranteed, "c1").expect("container");
+        from.set_cpu_limit(Some(0.5)).expect("a ceiling of its own");
+        let nested = from.group().distinct_dirs()[0].join("nested");
+        fs::create_dir(&nested).expect("nested");
+        let line = format!(
+            "echo 500 > /proc/self/oom_score_adj; sleep 1000 & \
+             echo 0 > '{}/cgroup.procs'; (while :; do sleep 0.01; done) & exec sleep 1000",
+            nested.display()
+        );
+        let mut child = spawn_in(from.group(), &line);
+        assert!(wait(|| from.procs().is_ok_and(|pids| pids.len() >= 4)));
+        from.move_all(&to).expect("moved");
+        assert!(from.procs().expect("procs").is_empty());
+        let pids = to.procs().expect("procs");
+        assert!(pids.contains(&(child.id() as i32)) && pids.len() >= 3, "{pids:?}");
+        let mut scores = pids
+            .iter()
+            .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).ok());
+        assert!(scores.all(|score| score.trim() == "0"));
+        // The slice is throttled without a thought for the ceiling of who has left it.
+        own.0.revocable().set_cpu_quota(Some(0.2)).expect("throttled");
+        own.0.revocable().set_cpu_quota(None).expect("not any more");
+        from.move_all(&to).expect("moving nothing is fine");
+        from.remove().expect("remove");
+        from.move_all(&to).expect("moving out of what is gone is fine");
+        to.kill_all().expect("kill");
+        child.wait().expect("reap");
+    }
+}

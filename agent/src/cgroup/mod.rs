@@ -18,6 +18,7 @@ mod knob;
 mod memory;
 mod pids;
 mod quota;
+mod relocate;
 mod remove;
 mod slice;
 mod tree;
@@ -42,6 +43,25 @@ pub enum Class {
 }
 
 impl Class {
+    /// Both.
+    pub const ALL: [Class; 2] = [Class::Guaranteed, Class::Revocable];
+
+    /// The one that this is not.
+    pub fn other(self) -> Class {
+        match self {
+            Class::Guaranteed => Class::Revocable,
+            Class::Revocable => Class::Guaranteed,
+        }
+    }
+
+    /// What the kernel is told of its processes for when the machine runs out of memory: lent work goes first.
+    pub fn oom_score(self) -> i32 {
+        match self {
+            Class::Guaranteed => 0,
+            Class::Revocable => 500,
+        }
+    }
+
     /// The name of the class' directory under the parent group.
     pub fn dir_name(self) -> &'static str {
         match self {

@@ -15,7 +15,8 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(5);
 impl Group {
     /// Removes the group and its descendants from every hierarchy. Groups with processes stay.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        self.distinct_dirs().iter().try_for_each(|dir| remove_subtree(dir))
+        self.distinct_dirs().iter().try_for_each(|dir| remove_subtree(dir))?;
+        self.other_dirs().iter().try_for_each(|dir| remove_subtree(dir))
     }
 }
 

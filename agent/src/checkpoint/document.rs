@@ -10,19 +10,40 @@ use serde::de::DeserializeOwned;
 
 use super::CheckpointError;
 
-/// No document of ours is bigger; what is, is damaged.
+/// No document is bigger unless its owner says so; what is, is damaged.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 /// Documents may hold a task's environment, so only the agent's user reads them.
 const MODE: u32 = 0o600;
 
 /// Writes `value` to `path` so that a crash leaves the old or the new document, never half of one.
 pub fn save<T: Serialize>(path: &Path, value: &T) -> Result<(), CheckpointError> {
-    let json = serde_json::to_vec_pretty(value).map_err(|e| CheckpointError::Damaged {
-        path: path.to_owned(),
-        reason: format!("it cannot be written as JSON: {e}"),
-    })?;
+    let json = serde_json::to_vec_pretty(value).map_err(|e| no_json(path, &e))?;
+    save_bytes(path, &json)
+}
+
+/// The same for many figures that nobody reads: without white space, and refused where it would be bigger
+/// than `max_bytes`, so that it can be read again.
+pub fn save_compact<T: Serialize>(
+    path: &Path,
+    value: &T,
+    max_bytes: u64,
+) -> Result<(), CheckpointError> {
+    let json = serde_json::to_vec(value).map_err(|e| no_json(path, &e))?;
+    if json.len() as u64 > max_bytes {
+        let (path, bytes) = (path.to_owned(), json.len() as u64);
+        return Err(CheckpointError::TooBig { path, bytes, max_bytes });
+    }
+    save_bytes(path, &json)
+}
+
+fn no_json(path: &Path, fault: &serde_json::Error) -> CheckpointError {
+    let reason = format!("it cannot be written as JSON: {fault}");
+    CheckpointError::Damaged { path: path.to_owned(), reason }
+}
+
+fn save_bytes(path: &Path, json: &[u8]) -> Result<(), CheckpointError> {
     let new = beside(path, "new");
-    let written = write_synced(&new, &json)
+    let written = write_synced(&new, json)
         .map_err(|e| CheckpointError::io(&new, "write", e))
         .and_then(|()| fs::rename(&new, path).map_err(|e| CheckpointError::io(path, "replace", e)));
     if written.is_err() {
@@ -37,10 +58,17 @@ pub fn save<T: Serialize>(path: &Path, value: &T) -> Result<(), CheckpointError>
 
 /// Reads a document; `None` if there is none.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CheckpointError> {
+    load_up_to(path, MAX_DOCUMENT_BYTES)
+}
+
+fn load_up_to<T: DeserializeOwned>(
+    path: &Path,
+    max_bytes: u64,
+) -> Result<Option<T>, CheckpointError> {
     let mut json = Vec::new();
     let read = File::open(path).and_then(|file| {
         // One byte more than allowed tells a document that is too big.
-        file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut json)
+        file.take(max_bytes + 1).read_to_end(&mut json)
     });
     match read {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -48,8 +76,8 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CheckpointErr
         Ok(_) => {}
     }
     let damaged = |reason| CheckpointError::Damaged { path: path.to_owned(), reason };
-    if json.len() as u64 > MAX_DOCUMENT_BYTES {
-        return Err(damaged(format!("it is bigger than {MAX_DOCUMENT_BYTES} bytes")));
+    if json.len() as u64 > max_bytes {
+        return Err(damaged(format!("it is bigger than {max_bytes} bytes")));
     }
     serde_json::from_slice(&json).map(Some).map_err(|e| damaged(e.to_string()))
 }
@@ -58,7 +86,15 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CheckpointErr
 pub fn load_or_quarantine<T: DeserializeOwned>(
     path: &Path,
 ) -> Result<Result<Option<T>, String>, CheckpointError> {
-    match load(path) {
+    load_or_quarantine_up_to(path, MAX_DOCUMENT_BYTES)
+}
+
+/// The same of one that may be bigger.
+pub fn load_or_quarantine_up_to<T: DeserializeOwned>(
+    path: &Path,
+    max_bytes: u64,
+) -> Result<Result<Option<T>, String>, CheckpointError> {
+    match load_up_to(path, max_bytes) {
         Ok(value) => Ok(Ok(value)),
         Err(CheckpointError::Damaged { reason, .. }) => {
             let bad = beside(path, "bad");

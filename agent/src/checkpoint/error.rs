@@ -32,6 +32,16 @@ pub enum CheckpointError {
         /// What was wrong.
         reason: String,
     },
+    /// It would be bigger than what is read again.
+    #[error("{} would have {bytes} bytes, more than {max_bytes}", path.display())]
+    TooBig {
+        /// The document.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        max_bytes: u64,
+    },
     /// The queue of unacknowledged updates is at its bound.
     #[error("{} holds {bound} unacknowledged updates already; acknowledge some first", path.display())]
     TooManyUpdates {

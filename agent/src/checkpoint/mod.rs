@@ -6,7 +6,7 @@ mod error;
 mod recover;
 mod updates;
 
-pub use document::{load, load_or_quarantine, save};
+pub use document::{load, load_or_quarantine, load_or_quarantine_up_to, save, save_compact};
 pub use error::CheckpointError;
 pub use recover::{Condition, Quarantined, Recovered, Recovery, recover};
 pub use updates::{MAX_UPDATES, Update, Updates};

@@ -1,4 +1,4 @@
-//! The process containerizer: makes a container's directories and group, and starts it.
+//! Starting containers of both kinds: makes a container's directories and group, and starts it.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
+use super::docker::{DEFAULT_SOCKET, DockerLaunch, Sweeper};
 use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk, volume};
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
@@ -18,12 +19,13 @@ const PRIVATE: u32 = 0o700;
 const PASSABLE: u32 = 0o711;
 const SANDBOX: u32 = 0o750;
 
-/// Runs containers as processes below supervisors.
+/// Runs containers, each below a supervisor of its own.
 #[derive(Clone, Debug)]
 pub struct ProcessContainerizer {
     layout: Layout,
     exe: PathBuf,
     tree: Option<Tree>,
+    docker_socket: PathBuf,
 }
 
 impl ProcessContainerizer {
@@ -41,7 +43,19 @@ impl ProcessContainerizer {
         ] {
             make_dirs(&dir, mode).map_err(io_error("-", &dir, "make the directory"))?;
         }
-        Ok(ProcessContainerizer { layout, exe, tree })
+        let docker_socket = DEFAULT_SOCKET.into();
+        Ok(ProcessContainerizer { layout, exe, tree, docker_socket })
+    }
+
+    /// The same with Docker listening elsewhere.
+    #[must_use]
+    pub fn with_docker(self, socket: &Path) -> ProcessContainerizer {
+        ProcessContainerizer { docker_socket: socket.to_owned(), ..self }
+    }
+
+    /// Removes what is left of Docker containers that nobody supervises.
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper::new(&self.docker_socket, &self.layout)
     }
 
     /// Where the containers' files are.
@@ -67,7 +81,7 @@ impl ProcessContainerizer {
             Err(e) => return Err(io_error(&spec.id, &dir, "make the directory")(e)),
         }
         self.start(spec, &dir).inspect_err(|_| {
-            if let Ok(Some(cgroup)) = self.cgroup_of(spec) {
+            if let Ok([Some(cgroup), _]) = self.groups_of(spec) {
                 let _ = cgroup.remove();
             }
             let _ = fs::remove_dir_all(&dir);
@@ -77,25 +91,27 @@ impl ProcessContainerizer {
     fn start(&self, spec: &ContainerSpec, dir: &Path) -> Result<Container, ContainerError> {
         let id = &spec.id;
         let sandbox = self.make_sandbox(spec)?;
-        let cgroup = match &self.tree {
-            Some(tree) => Some(
-                limited_group(tree, spec)
-                    .map_err(|source| ContainerError::Cgroup { id: id.clone(), source })?,
-            ),
-            None => None,
-        };
+        let cgroup_error = |source| ContainerError::Cgroup { id: id.clone(), source };
+        let [mut cgroup, other] = self.groups_of(spec).map_err(cgroup_error)?;
+        if let Some(tree) = &self.tree {
+            cgroup = Some(limited_group(tree, spec).map_err(cgroup_error)?);
+        }
         let place = self.tree.as_ref().map(|tree| LaunchCgroup {
             parent: tree.parent().to_owned(),
             controllers: tree.controllers(),
         });
-        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place };
+        let docker = match &spec.docker {
+            Some(_) => Some(self.docker_launch(spec)?),
+            None => None,
+        };
+        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place, docker };
         checkpoint::save(&dir.join(SPEC_FILE), &launch)
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
         let starting = dir.join(STARTING_FILE);
         fs::write(&starting, "").map_err(io_error(id, &starting, "write"))?;
         let supervisor = SupervisorHandle::spawn(dir, &self.exe)
             .map_err(|source| ContainerError::Supervisor { id: id.clone(), source })?;
-        Ok(Container::new(dir, launch, cgroup, supervisor))
+        Ok(Container::new(dir, launch, [cgroup, other], supervisor))
     }
 
     /// Takes over a container that runs, or has run, from its directory.
@@ -104,8 +120,8 @@ impl ProcessContainerizer {
         let launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
             .map_err(|source| ContainerError::Checkpoint { id, source })?
             .ok_or_else(|| ContainerError::NoContainer { dir: dir.to_owned() })?;
-        let cgroup = self
-            .cgroup_of(&launch.spec)
+        let [cgroup, other] = self
+            .groups_of(&launch.spec)
             .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
         if let Some(cgroup) = &cgroup
             && cgroup.exists()
@@ -117,7 +133,7 @@ impl ProcessContainerizer {
                 .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
         }
         let supervisor = SupervisorHandle::open(dir).ok();
-        Ok(Container::new(dir, launch, cgroup, supervisor))
+        Ok(Container::new(dir, launch, [cgroup, other], supervisor))
     }
 
     /// Everything an earlier agent left in the state directory.
@@ -126,8 +142,18 @@ impl ProcessContainerizer {
             .map_err(|source| ContainerError::Checkpoint { id: "-".into(), source })
     }
 
-    fn cgroup_of(&self, spec: &ContainerSpec) -> Result<Option<ContainerCgroup>, CgroupError> {
-        self.tree.as_ref().map(|tree| tree.open_existing(spec.class, &spec.id)).transpose()
+    /// Its group, and that of the other class.
+    fn groups_of(&self, spec: &ContainerSpec) -> Result<[Option<ContainerCgroup>; 2], CgroupError> {
+        let Some(tree) = &self.tree else { return Ok([None, None]) };
+        let own = tree.open_existing(spec.class, &spec.id)?;
+        let other = tree.open_existing(spec.class.other(), &spec.id)?;
+        Ok([Some(own), Some(other)])
+    }
+
+    fn docker_launch(&self, spec: &ContainerSpec) -> Result<DockerLaunch, ContainerError> {
+        let user = spec.user.as_deref().and_then(look_up).map(|user| (user.uid, user.gid));
+        let volumes = volume::make_all(&self.layout, spec, user)?;
+        Ok(DockerLaunch::new(&self.docker_socket, self.layout.state(), volumes))
     }
 
     fn make_sandbox(&self, spec: &ContainerSpec) -> Result<PathBuf, ContainerError> {
@@ -137,7 +163,11 @@ impl ProcessContainerizer {
         make_dirs(&sandbox, SANDBOX).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
         // An unknown user is the supervisor's to report, as the task's failure.
         let user = spec.user.as_deref().and_then(look_up);
-        volume::link(&self.layout, spec, &sandbox, user.as_ref().map(|user| (user.uid, user.gid)))?;
+        // Docker mounts them instead.
+        if spec.docker.is_none() {
+            let user = user.as_ref().map(|user| (user.uid, user.gid));
+            volume::link(&self.layout, spec, &sandbox, user)?;
+        }
         if Uid::effective().is_root()
             && let Some(user) = user
         {
@@ -160,7 +190,10 @@ fn look_up(user: &str) -> Option<User> {
 
 /// The container's group with its limits. A controller this host lacks is in the tree's absences
 /// and its limit is not set; any other refusal is an error.
-fn limited_group(tree: &Tree, spec: &ContainerSpec) -> Result<ContainerCgroup, CgroupError> {
+pub(super) fn limited_group(
+    tree: &Tree,
+    spec: &ContainerSpec,
+) -> Result<ContainerCgroup, CgroupError> {
     let cgroup = tree.container(spec.class, &spec.id)?;
     tolerate_absent(cgroup.set_cpu_weight(spec.request_cpus))?;
     tolerate_absent(cgroup.set_cpu_limit(spec.limit_cpus))?;

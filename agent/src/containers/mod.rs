@@ -1,13 +1,16 @@
 //! Containers: a command in its own control group and sandbox, with a supervisor of its own.
 //!
-//! Owns what a container is (spec, directories, validation) and the process containerizer. Does
-//! not decide what runs, and does not watch: the caller waits on the supervisor's pidfd.
+//! Owns what a container is (spec, directories, validation) and starting it. What its supervisor
+//! runs, a process (`supervisor`) or a Docker container (`docker`), is all that differs. Does not
+//! decide what runs, and does not watch: the caller waits on the supervisor's pidfd.
 
 mod disk;
+pub mod docker;
 mod error;
 mod launch;
 mod layout;
 mod process;
+mod promote;
 mod spec;
 mod volume;
 

@@ -11,9 +11,11 @@ use crate::supervisor::{Exit, STARTED_FILE, STARTING_FILE, SupervisorHandle};
 /// A started container, running or not.
 #[derive(Debug)]
 pub struct Container {
-    dir: PathBuf,
-    launch: Launch,
-    cgroup: Option<ContainerCgroup>,
+    pub(super) dir: PathBuf,
+    pub(super) launch: Launch,
+    pub(super) cgroup: Option<ContainerCgroup>,
+    /// Its group in the other class: there only if it was promoted out of it.
+    pub(super) other: Option<ContainerCgroup>,
     supervisor: Option<SupervisorHandle>,
 }
 
@@ -21,10 +23,10 @@ impl Container {
     pub(super) fn new(
         dir: &Path,
         launch: Launch,
-        cgroup: Option<ContainerCgroup>,
+        [cgroup, other]: [Option<ContainerCgroup>; 2],
         supervisor: Option<SupervisorHandle>,
     ) -> Container {
-        Container { dir: dir.to_owned(), launch, cgroup, supervisor }
+        Container { dir: dir.to_owned(), launch, cgroup, other, supervisor }
     }
 
     /// What was asked for.
@@ -93,11 +95,13 @@ impl Container {
     /// Ends whatever is left of it and removes its group: once `exit` is there, or the supervisor
     /// is gone. Final figures are read before this.
     pub fn cleanup(&self) -> Result<(), ContainerError> {
-        let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        cgroup
-            .kill_all()
-            .and_then(|()| cgroup.remove())
-            .map_err(|source| ContainerError::Cgroup { id: self.id(), source })
+        for cgroup in self.cgroup.iter().chain(&self.other) {
+            cgroup
+                .kill_all()
+                .and_then(|()| cgroup.remove())
+                .map_err(|source| ContainerError::Cgroup { id: self.id(), source })?;
+        }
+        Ok(())
     }
 
     /// Removes its documents: after `cleanup`, when every update is acknowledged. The sandbox
@@ -123,7 +127,7 @@ impl Container {
         }
     }
 
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         self.launch.spec.id.clone()
     }
 

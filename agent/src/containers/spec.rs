@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::VolumeSpec;
+use super::docker::{DockerLaunch, DockerSpec};
 use crate::cgroup::{Class, Controller};
 
 /// Mesos' bound for ids, and NAME_MAX: ids become directory names.
@@ -18,7 +19,8 @@ const MAX_ID_BYTES: usize = 255;
 pub enum Command {
     /// A line for `/bin/sh -c`.
     Shell(String),
-    /// A program, looked up in PATH unless it has a slash, and its arguments.
+    /// A program, looked up in PATH unless it has a slash, and its arguments; in a Docker container
+    /// arguments of the image's entrypoint, and none for what the image runs by itself.
     Argv(Vec<String>),
 }
 
@@ -62,6 +64,9 @@ pub struct ContainerSpec {
     /// Persistent volumes that it sees in its sandbox.
     #[serde(default)]
     pub volumes: Vec<VolumeSpec>,
+    /// The Docker container it runs in; a process of the node if absent.
+    #[serde(default)]
+    pub docker: Option<DockerSpec>,
     /// The caller's own form of the task, not looked into here.
     #[serde(default)]
     pub payload: String,
@@ -77,6 +82,9 @@ pub struct Launch {
     /// The agent's cgroups; absent where it may not make any.
     #[serde(default)]
     pub cgroup: Option<LaunchCgroup>,
+    /// For a Docker container.
+    #[serde(default)]
+    pub docker: Option<DockerLaunch>,
 }
 
 /// Where the container's group is: the supervisor joins exactly these, or starts nothing.
@@ -104,6 +112,9 @@ pub enum SpecError {
     /// There is nothing to run.
     #[error("the command {0}")]
     Command(&'static str),
+    /// A Docker container that can't be asked for.
+    #[error("{0}")]
+    Docker(String),
     /// An environment variable that the kernel or the C library cannot carry.
     #[error("the environment variable {name:?} {reason}")]
     Env {
@@ -132,7 +143,11 @@ impl ContainerSpec {
         {
             check_id(which, value)?;
         }
-        self.command.validate()?;
+        match &self.docker {
+            Some(docker) => docker.validate_all().map_err(SpecError::Docker)?,
+            None => self.command.check_program()?,
+        }
+        self.command.check_words()?;
         self.env.iter().try_for_each(|(name, value)| check_env(name, value))?;
         check_cpus("request_cpus", self.request_cpus, false)?;
         if let Some(limit) = self.limit_cpus {
@@ -150,18 +165,25 @@ impl ContainerSpec {
 }
 
 impl Command {
-    fn validate(&self) -> Result<(), SpecError> {
-        let words: &[String] = match self {
+    fn words(&self) -> &[String] {
+        match self {
             Command::Shell(line) => std::slice::from_ref(line),
             Command::Argv(words) => words,
-        };
-        if words.first().is_none_or(|word| word.is_empty()) {
-            return Err(SpecError::Command("is empty"));
         }
-        if words.iter().any(|word| word.contains('\0')) {
-            return Err(SpecError::Command("holds a NUL character"));
+    }
+
+    fn check_program(&self) -> Result<(), SpecError> {
+        match self.words().first() {
+            Some(word) if !word.is_empty() => Ok(()),
+            _ => Err(SpecError::Command("is empty")),
         }
-        Ok(())
+    }
+
+    fn check_words(&self) -> Result<(), SpecError> {
+        match self.words().iter().any(|word| word.contains('\0')) {
+            true => Err(SpecError::Command("holds a NUL character")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -230,6 +252,7 @@ pub(super) mod tests {
             grace_ms: 1_000,
             no_new_privs: false,
             volumes: Vec::new(),
+            docker: None,
             payload: String::new(),
         }
     }

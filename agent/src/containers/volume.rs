@@ -44,6 +44,27 @@ impl Layout {
     }
 }
 
+/// Makes a container's volumes where they are not there yet; returns where they are, and where the
+/// container sees them from its sandbox.
+pub(super) fn make_all(
+    layout: &Layout,
+    spec: &ContainerSpec,
+    user: Option<(Uid, Gid)>,
+) -> Result<Vec<(PathBuf, String)>, ContainerError> {
+    let one = |volume: &VolumeSpec| {
+        let inside = Path::new(&volume.container_path);
+        let fault = |path: &Path, operation, source| fault(spec, path, operation, source);
+        let odd = || fault(inside, "use the volume", io::ErrorKind::InvalidInput.into());
+        if inside.components().any(|step| !matches!(step, Component::Normal(_))) {
+            return Err(odd());
+        }
+        let dir = layout.volume(&volume.role, &volume.id).ok_or_else(odd)?;
+        make(&dir, user).map_err(|source| fault(&dir, "make the volume", source))?;
+        Ok((dir, volume.container_path.clone()))
+    };
+    spec.volumes.iter().map(one).collect()
+}
+
 /// Makes a container's volumes where they are not there yet, and links them into its sandbox.
 pub(super) fn link(
     layout: &Layout,
@@ -51,29 +72,22 @@ pub(super) fn link(
     sandbox: &Path,
     user: Option<(Uid, Gid)>,
 ) -> Result<(), ContainerError> {
-    for volume in &spec.volumes {
-        let fault = |path: &Path, operation, source| ContainerError::Io {
-            id: spec.id.clone(),
-            path: path.to_owned(),
-            operation,
-            source,
-        };
-        let odd = |path: &Path| {
-            let source = io::Error::from(io::ErrorKind::InvalidInput);
-            fault(path, "use the volume", source)
-        };
-        let inside = Path::new(&volume.container_path);
-        if inside.components().any(|step| !matches!(step, Component::Normal(_))) {
-            return Err(odd(inside));
-        }
-        let dir = layout.volume(&volume.role, &volume.id).ok_or_else(|| odd(inside))?;
-        make(&dir, user).map_err(|source| fault(&dir, "make the volume", source))?;
+    for (dir, inside) in make_all(layout, spec, user)? {
         let place = sandbox.join(inside);
         let parent = place.parent().unwrap_or(sandbox);
         let linked = fs::create_dir_all(parent).and_then(|()| symlink(&dir, &place));
-        linked.map_err(|source| fault(&place, "link the volume", source))?;
+        linked.map_err(|source| fault(spec, &place, "link the volume", source))?;
     }
     Ok(())
+}
+
+fn fault(
+    spec: &ContainerSpec,
+    path: &Path,
+    operation: &'static str,
+    source: io::Error,
+) -> ContainerError {
+    ContainerError::Io { id: spec.id.clone(), path: path.to_owned(), operation, source }
 }
 
 fn make(dir: &Path, user: Option<(Uid, Gid)>) -> io::Result<()> {

@@ -67,7 +67,7 @@ async fn answer(
     let (events, queue) = mpsc::channel(MAX_EVENTS);
     let framework_id = message.framework_id.value.clone();
     let executor_id = message.executor_id.value.clone();
-    let what = what(message, || events).map_err(refused)?;
+    let what = what(message, || events).map_err(|error| refused(&error))?;
     if matches!(what, What::Heartbeat) {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
@@ -81,7 +81,7 @@ async fn answer(
     let call = tasks::Message::Executor(Box::new(Call { framework_id, executor_id, what, answer }));
     let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the agent is going".to_owned());
     keeper.upgrade().ok_or_else(gone)?.send(call).await.map_err(|_| gone())?;
-    answered.await.map_err(|_| gone())?.map_err(refused)?;
+    answered.await.map_err(|_| gone())?.map_err(|error| refused(&error))?;
     let Some(format) = stream else { return Ok(StatusCode::ACCEPTED.into_response()) };
     let heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     let headers = [(header::CONTENT_TYPE, format.media_type())];
@@ -100,7 +100,7 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<executor::Call, Refusal> {
     format.read(body).map_err(|problem| (StatusCode::BAD_REQUEST, problem))
 }
 
-fn refused(error: CallError) -> Refusal {
+fn refused(error: &CallError) -> Refusal {
     let code = match error {
         CallError::Wrong(_) => StatusCode::BAD_REQUEST,
         CallError::NotSubscribed => StatusCode::FORBIDDEN,

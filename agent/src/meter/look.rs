@@ -7,7 +7,6 @@ use crate::{
     tasks,
 };
 use headroom_core::{
-    ids::TaskHandle,
     reclaim::{Action, LentTask, Signals},
     time::Time,
 };
@@ -95,10 +94,7 @@ impl Meter {
             .meters
             .iter()
             .filter(|task| task.class == Class::Revocable)
-            .map(|task| LentTask {
-                handle: TaskHandle::from_number(task.handle),
-                since: task.since,
-            })
+            .map(|task| LentTask { handle: task.handle(), since: task.since })
             .collect();
         let protected = used.guaranteed_milli.zip(self.system_cpus_milli);
         let signals = Signals {

@@ -1,11 +1,13 @@
 //! A task that is measured, and what was last seen of it.
 
+use super::nested::Nested;
 use crate::{
     cgroup::{Class, ContainerCgroup},
     probe::{BlockKey, SchedKey, WaitHistogram},
 };
 use headroom_core::{
-    forecast::WindowPeak,
+    ids::TaskHandle,
+    resources::Amounts,
     time::Time,
     usage::{Rates, Sample, rates},
 };
@@ -21,6 +23,10 @@ pub struct Metered {
     pub cgroup: Option<ContainerCgroup>,
     /// What it is called.
     pub name: String,
+    /// Whether it runs in groups below its own: in a Docker container.
+    pub nests: bool,
+    /// What it holds.
+    pub request: Amounts,
 }
 
 /// What was last seen of a task.
@@ -28,10 +34,11 @@ pub(super) struct Meters {
     pub(super) handle: u64,
     pub(super) name: String,
     pub(super) class: Class,
+    pub(super) request: Amounts,
     pub(super) since: Time,
+    pub(super) nested: Option<Nested>,
     pub(super) sched: Option<SchedKey>,
     pub(super) block: Option<BlockKey>,
-    pub(super) forecast: WindowPeak,
     pub(super) before: Option<Sample>,
     /// Block I/O totals are read in some steps only: the last such sample, and what came of it.
     pub(super) io_before: Option<Sample>,
@@ -43,21 +50,27 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn new(task: &Metered, since: Time, forecast: WindowPeak) -> Self {
+    pub(super) fn new(task: &Metered, since: Time) -> Self {
         Self {
             handle: task.handle,
             name: task.name.clone(),
             class: task.class,
+            request: task.request,
             since,
+            nested: None,
             sched: None,
             block: None,
-            forecast,
             before: None,
             io_before: None,
             io_rates: Rates::default(),
             waits: WaitHistogram::default(),
             looked_wait_ns: None,
         }
+    }
+
+    /// The launch, as the core names it.
+    pub(super) const fn handle(&self) -> TaskHandle {
+        TaskHandle::from_number(self.handle)
     }
 
     /// Block I/O since it was last read, as rates over that whole time: over one step they would

@@ -6,8 +6,10 @@
 //! It starts and ends no tasks: a task that must give way is named to the keeper.
 
 mod alarm;
+mod forecast;
 mod look;
 mod metered;
+mod nested;
 mod report;
 mod step;
 
@@ -20,28 +22,27 @@ use crate::{
     probe::{Displacer, Probe},
     tasks,
 };
+use forecast::Forecast;
 use headroom_core::{
-    forecast::{WindowPeak, WindowPeakSettings},
     reclaim::{Policy, Reclaimer},
     time::Time,
     usage::Sample,
 };
 use headroom_proto::v1 as wire;
 use metered::Meters;
+use nested::Nested;
 use nix::time::{ClockId, clock_gettime};
 use std::{path::PathBuf, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, MissedTickBehavior, interval, interval_at},
 };
 use tracing::{info, warn};
 
-/// At most so many changes wait.
-pub const MAX_MESSAGES: usize = 8_192;
+/// At most so many changes wait: more than the tasks of one agent, all of which come at once after a restart.
+pub const MAX_MESSAGES: usize = 16_384;
 /// How often pressure is looked at.
 pub const LOOK: Duration = Duration::from_millis(100);
-/// How long what is no task of ours is young: its peak counts soon.
-const SYSTEM_YOUNG: Duration = Duration::from_secs(5);
 
 /// What may be asked of the meter.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub enum Message {
     Remove(u64),
     /// The allocator's step.
     Step(Duration),
+    /// The agent stops: write down what must survive. Answered when that is done.
+    Save(oneshot::Sender<()>),
 }
 
 /// What leaves the meter.
@@ -75,8 +78,7 @@ pub struct Meter {
     files: Vec<TaskFiles>,
     meters: Vec<Meters>,
     slices: look::Slices,
-    forecast: WindowPeakSettings,
-    system: WindowPeak,
+    forecast: Forecast,
     system_cpus_milli: Option<u64>,
     node_before: Option<Sample>,
     capacity_cpus_milli: u64,
@@ -103,10 +105,6 @@ impl Meter {
         info!("cgroup files are read by {}", reader.choice_report());
         let node_files = NodeFiles::open(&mut reader);
         let slices = look::Slices::open(&mut reader, tree.as_ref());
-        let system = WindowPeak::new(WindowPeakSettings {
-            young: SYSTEM_YOUNG.min(config.forecast().young),
-            ..config.forecast()
-        });
         let mut meter = Self {
             tree,
             probe,
@@ -116,8 +114,7 @@ impl Meter {
             files: Vec::new(),
             meters: Vec::new(),
             slices,
-            forecast: config.forecast(),
-            system,
+            forecast: Forecast::load(config),
             system_cpus_milli: None,
             node_before: None,
             capacity_cpus_milli: (crate::node::cpus() * 1_000.0) as u64,
@@ -184,6 +181,10 @@ impl Meter {
                     Some(Message::Add(task)) => self.add(&task),
                     Some(Message::Remove(handle)) => self.remove(handle),
                     Some(Message::Step(step)) => steps = new_steps(step),
+                    Some(Message::Save(answer)) => {
+                        self.forecast.save().await;
+                        let _ = answer.send(());
+                    }
                     None => return,
                 },
                 () = alarms.rings(), if listens => {
@@ -191,7 +192,10 @@ impl Meter {
                     looks.reset();
                 }
                 _ = looks.tick(), if self.lends_now() => self.look(),
-                _ = steps.tick() => self.step(),
+                _ = steps.tick() => {
+                    self.step();
+                    self.forecast.save_late().await;
+                }
             }
         }
     }
@@ -204,10 +208,11 @@ impl Meter {
     }
 
     fn add(&mut self, task: &Metered) {
-        let mut meters = Meters::new(task, now(), WindowPeak::new(self.forecast));
+        let mut meters = Meters::new(task, now());
         let files = match task.cgroup.as_ref() {
             Some(cgroup) => {
                 meters.find(cgroup);
+                meters.nested = task.nests.then(|| Nested::new(cgroup.group().clone()));
                 TaskFiles::open(&mut self.reader, cgroup.group())
             }
             None => return warn!(task = task.name, "has no cgroup and is not measured"),

@@ -1,4 +1,4 @@
-//! One step: a sample of every task, rates, forecasts, one report.
+//! One step: a sample of every task, rates, the node's forecast, one report.
 
 use super::{Meter, now, report};
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
 };
 use headroom_core::{
     command::Usage,
-    forecast::Forecaster as _,
     time::Time,
     usage::{Rates, Sample, milli_mib, rates},
 };
@@ -23,9 +22,12 @@ impl Meter {
             if self.step_number.is_multiple_of(SLOW_STEPS) { Cadence::All } else { Cadence::Fast };
         self.sampler.sample(&mut self.reader, &mut self.files, cadence);
         let now = now();
-        let tasks: Vec<_> =
+        let mut tasks: Vec<_> =
             (0..self.meters.len()).map(|at| self.step_task(at, now, cadence)).collect();
         let node = self.step_node(now, &tasks);
+        for ((report, _), task) in tasks.iter_mut().zip(&self.meters) {
+            report.forecast = Some(report::usage(self.forecast.of_task(task)));
+        }
         self.step_number += 1;
         let report = wire::Report {
             sequence: self.step_number,
@@ -37,6 +39,11 @@ impl Meter {
 
     fn step_task(&mut self, at: usize, now: Time, cadence: Cadence) -> (wire::TaskReport, Usage) {
         let task = &mut self.meters[at];
+        if let Some(nested) = &mut task.nested
+            && (cadence == Cadence::All || nested.is_awaited())
+        {
+            nested.look(task.sched.as_mut(), task.block.as_mut());
+        }
         let sched = task.sched.as_mut().and_then(|key| self.probe.sched(key));
         let files = self.files[at].sample();
         let block = task.block.as_mut().and_then(|key| self.probe.block(key));
@@ -53,15 +60,10 @@ impl Meter {
             ..moved.unwrap_or_default()
         };
         let usage = Usage { memory_milli_mib: sample.memory_bytes.map(milli_mib), ..moved.usage };
-        if usage.cpus_milli.is_some() {
-            task.forecast.observe(now, usage);
-        }
         let waits = sched.map(|sched| sched.wait_histogram);
         let wait_p99_ms = waits.as_ref().and_then(|waits| p99_ms(waits, &task.waits));
         task.waits = waits.unwrap_or_default();
-        let report =
-            report::task(task.handle, usage, task.forecast.forecast(now), &moved, wait_p99_ms);
-        (report, usage)
+        (report::task(task.handle, usage, &moved, wait_p99_ms), usage)
     }
 
     fn step_node(&mut self, now: Time, tasks: &[(wire::TaskReport, Usage)]) -> wire::NodeReport {
@@ -84,12 +86,10 @@ impl Meter {
                 .memory_milli_mib
                 .map(|all| all.saturating_sub(of_tasks(|of| of.memory_milli_mib))),
         };
-        if system.cpus_milli.is_some() {
-            self.system.observe(now, system);
-        }
+        self.forecast.observe(&self.meters, tasks.iter().map(|(_, usage)| *usage), system);
         self.system_cpus_milli = system.cpus_milli;
         let refusing_work = free_for_launch(&self.state_dir).err().unwrap_or_default();
-        report::node(self, usage, self.system.forecast(now), refusing_work)
+        report::node(self, usage, refusing_work)
     }
 
     /// Memory that could be had without swapping, in thousandths of the node's.

@@ -1,5 +1,6 @@
 //! The processes of a container: those of its cgroup, and all descendants of the supervisor.
 //!
+//! A container may be promoted while it runs: its processes are then in the group of the other class.
 //! The supervisor is a subreaper, so what double-forks becomes its child; a process of root that
 //! leaves the cgroup is still found this way, and an agent without cgroups finds all this way.
 
@@ -18,28 +19,36 @@ use crate::absence::Absence;
 use crate::cgroup::{CgroupError, ContainerCgroup};
 
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long leftovers are killed before the exit is reported with them in it.
+pub(crate) const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where to find them.
-pub(super) struct Members {
-    cgroup: Option<ContainerCgroup>,
+/// Where to find them: the group they start in, and that of the other class; none without cgroups.
+pub(crate) struct Members {
+    groups: Vec<ContainerCgroup>,
 }
 
 impl Members {
-    pub(super) fn new(cgroup: Option<ContainerCgroup>) -> Members {
-        Members { cgroup }
+    pub(super) fn new(groups: Vec<ContainerCgroup>) -> Members {
+        Members { groups }
     }
 
     pub(super) fn procs_files(&self) -> Vec<PathBuf> {
-        self.cgroup.as_ref().map(ContainerCgroup::procs_files).unwrap_or_default()
+        self.groups.first().map(ContainerCgroup::procs_files).unwrap_or_default()
+    }
+
+    /// The name of the control group, relative to the mounts, where there is one.
+    pub(crate) fn group_name(&self) -> Option<&str> {
+        self.groups.first().map(|cgroup| cgroup.group().name())
     }
 
     /// All of them that still run.
-    pub(super) fn pids(&self) -> Vec<i32> {
+    pub(crate) fn pids(&self) -> Vec<i32> {
         let mut pids = descendants(std::process::id() as i32);
-        match self.cgroup.as_ref().map(ContainerCgroup::procs) {
-            Some(Ok(procs)) => pids.extend(procs),
-            Some(Err(e)) => eprintln!("the processes of the group cannot be listed: {e}"),
-            None => {}
+        for group in &self.groups {
+            match group.procs() {
+                Ok(procs) => pids.extend(procs),
+                Err(e) => eprintln!("the processes of the group cannot be listed: {e}"),
+            }
         }
         pids.sort_unstable();
         pids.dedup();
@@ -47,11 +56,11 @@ impl Members {
     }
 
     /// SIGTERM to all, woken up if they are frozen.
-    pub(super) fn terminate(&self) {
-        if let Some(cgroup) = &self.cgroup
-            && let Err(e) = cgroup.thaw()
-        {
-            eprintln!("the group cannot be thawed: {e}");
+    pub(crate) fn terminate(&self) {
+        for group in self.groups.iter().filter(|group| group.exists()) {
+            if let Err(e) = group.thaw() {
+                eprintln!("the group cannot be thawed: {e}");
+            }
         }
         for pid in self.pids() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
@@ -59,15 +68,15 @@ impl Members {
     }
 
     /// SIGKILL until none is left, for at most `patience`; returns the survivors.
-    pub(super) fn kill_all(
+    pub(crate) fn kill_all(
         &self,
         patience: Duration,
         mut reaped: impl FnMut(Pid, WaitStatus),
     ) -> Vec<i32> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(cgroup) = &self.cgroup {
-                match cgroup.group().kill_all(PAUSE) {
+            for group in &self.groups {
+                match group.group().kill_all(PAUSE) {
                     Ok(()) | Err(CgroupError::NotEmpty { .. }) => {}
                     Err(e) => eprintln!("the group cannot be killed: {e}"),
                 }
@@ -84,10 +93,10 @@ impl Members {
         }
     }
 
-    /// The last figures.
-    pub(super) fn usage(&self) -> FinalUsage {
-        let mut usage = FinalUsage::default();
-        let Some(cgroup) = &self.cgroup else {
+    /// The last figures: of a container that was promoted those of both groups together.
+    pub(crate) fn usage(&self) -> FinalUsage {
+        let Some((first, others)) = self.groups.split_first() else {
+            let mut usage = FinalUsage::default();
             let reason = "the agent may not make cgroups here";
             usage.absences.extend(
                 ["cpu_usage_ns", "memory_peak_bytes", "oom_kills", "limit_ooms"]
@@ -95,20 +104,26 @@ impl Members {
             );
             return usage;
         };
-        let group = cgroup.group();
-        let mut read = |what: &str, value: Result<u64, CgroupError>| match value {
-            Ok(value) => Some(value),
-            Err(e) => {
-                usage.absences.push(Absence::new(what, e.to_string()));
-                None
-            }
-        };
-        let cpu_usage_ns = read("cpu_usage_ns", group.cpu_usage_ns());
-        let memory_peak_bytes = read("memory_peak_bytes", group.memory_peak_bytes());
-        let oom_kills = read("oom_kills", group.oom_kills());
-        let limit_ooms = read("limit_ooms", group.limit_ooms());
-        FinalUsage { cpu_usage_ns, memory_peak_bytes, oom_kills, limit_ooms, ..usage }
+        let others = others.iter().filter(|group| group.exists()).map(usage_of);
+        others.fold(usage_of(first), FinalUsage::plus)
     }
+}
+
+fn usage_of(cgroup: &ContainerCgroup) -> FinalUsage {
+    let mut usage = FinalUsage::default();
+    let group = cgroup.group();
+    let mut read = |what: &str, value: Result<u64, CgroupError>| match value {
+        Ok(value) => Some(value),
+        Err(e) => {
+            usage.absences.push(Absence::new(what, e.to_string()));
+            None
+        }
+    };
+    let cpu_usage_ns = read("cpu_usage_ns", group.cpu_usage_ns());
+    let memory_peak_bytes = read("memory_peak_bytes", group.memory_peak_bytes());
+    let oom_kills = read("oom_kills", group.oom_kills());
+    let limit_ooms = read("limit_ooms", group.limit_ooms());
+    FinalUsage { cpu_usage_ns, memory_peak_bytes, oom_kills, limit_ooms, ..usage }
 }
 
 /// Collects every child that has ended.

@@ -3,7 +3,8 @@
 //! Owns the supervising process (`run`, the hidden subcommand `supervise <container dir>`), the
 //! documents it exchanges with the agent (`supervisor.json`, `kill.json`, `exit.json`) and the
 //! agent's handle on it. Makes no cgroup and removes none: the agent does both. Single-threaded,
-//! without a runtime, because it forks.
+//! without a runtime, because it forks; of a Docker container it starts no process, and
+//! `containers/docker` goes on in it instead.
 
 mod child;
 mod error;
@@ -11,6 +12,7 @@ mod exit;
 mod handle;
 mod identity;
 mod inherited;
+mod kill;
 mod members;
 mod plan;
 mod signals;
@@ -23,6 +25,12 @@ pub use exit::{Exit, FinalUsage, KillRequest, Outcome};
 pub use handle::SupervisorHandle;
 pub use identity::Identity;
 pub use start::run;
+
+pub(crate) use exit::unix_ms;
+pub(crate) use kill::Kill;
+pub(crate) use members::{LEFTOVER_PATIENCE, Members};
+pub(crate) use plan::output_file;
+pub(crate) use user::TaskUser;
 
 /// The subcommand both binaries dispatch to [`run`].
 pub const SUBCOMMAND: &str = "supervise";

@@ -8,12 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::members::Members;
 use super::user::TaskUser;
-use crate::cgroup::Class;
 use crate::containers::{Command, ContainerSpec, Launch};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Lent work goes first when the whole machine runs out of memory.
-const REVOCABLE_OOM_SCORE: i32 = 500;
 
 /// What the child does between fork and exec.
 pub(super) struct Plan {
@@ -49,10 +46,10 @@ impl Plan {
         let nul = |_: NulError| "the command or its environment holds a NUL".to_owned();
         Ok(Plan {
             procs_files: members.procs_files(),
-            oom_score: if spec.class == Class::Revocable { REVOCABLE_OOM_SCORE } else { 0 },
+            oom_score: spec.class.oom_score(),
             stdin: File::open("/dev/null").map_err(|e| format!("cannot open /dev/null: {e}"))?,
-            stdout: output(&launch.sandbox, "stdout", user.as_ref())?,
-            stderr: output(&launch.sandbox, "stderr", user.as_ref())?,
+            stdout: output_file(&launch.sandbox, "stdout", user.as_ref())?,
+            stderr: output_file(&launch.sandbox, "stderr", user.as_ref())?,
             sandbox: launch.sandbox.clone(),
             programs: c_strings(&programs).map_err(nul)?,
             argv: c_strings(&argv).map_err(nul)?,
@@ -88,7 +85,11 @@ fn c_strings(words: &[String]) -> Result<Vec<CString>, NulError> {
 
 /// Opens an output file, owned by the task's user. A link in its place is not followed: the
 /// sandbox belongs to the user, and this process is root.
-fn output(sandbox: &Path, name: &str, user: Option<&TaskUser>) -> Result<File, String> {
+pub(crate) fn output_file(
+    sandbox: &Path,
+    name: &str,
+    user: Option<&TaskUser>,
+) -> Result<File, String> {
     let path = sandbox.join(name);
     let told =
         |what: &str, e: &dyn std::fmt::Display| format!("cannot {what} {}: {e}", path.display());

@@ -15,7 +15,7 @@ use super::watch::Watch;
 use super::{Identity, SPEC_FILE, SUPERVISOR_FILE, inherited, signals};
 use crate::cgroup::{ContainerCgroup, Hierarchy, Tree};
 use crate::checkpoint::{self, CheckpointError};
-use crate::containers::Launch;
+use crate::containers::{Launch, docker};
 
 /// The kernel prefers almost everything else when the machine runs out of memory.
 const OWN_OOM_SCORE: &str = "-900";
@@ -88,31 +88,37 @@ fn supervise(dir: &Path, launch: Launch, signals: SignalFd) -> Result<(), String
     set_child_subreaper(true).map_err(|e| format!("cannot become a subreaper: {e}"))?;
     // Without root this stays as it is; the supervisor is then as likely to be chosen as any.
     let _ = fs::write("/proc/self/oom_score_adj", OWN_OOM_SCORE);
-    let cgroup = match open_cgroup(&launch) {
-        Ok(cgroup) => cgroup,
+    let groups = match open_groups(&launch) {
+        Ok(groups) => groups,
         // Without its limits the task must not run; that is reported as its failure.
         Err(reason) => {
             eprintln!("{reason}");
-            None
+            Vec::new()
         }
     };
-    let missing = launch.cgroup.is_some() && cgroup.is_none();
-    let watch = Watch::new(dir, launch, Members::new(cgroup), signals);
+    let missing = launch.cgroup.is_some() && groups.is_empty();
+    let members = Members::new(groups);
+    if launch.spec.docker.is_some() && !missing {
+        return docker::supervise(dir, launch, members, signals);
+    }
+    let watch = Watch::new(dir, launch, members, signals);
     if missing { watch.never_started("its control group is missing") } else { watch.run() }
 }
 
-/// The container's group, which the agent made; moves this process out of the agent's own.
-fn open_cgroup(launch: &Launch) -> Result<Option<ContainerCgroup>, String> {
-    let Some(place) = &launch.cgroup else { return Ok(None) };
+/// The container's group, which the agent made, and the one it would be promoted to; moves this process out
+/// of the agent's own.
+fn open_groups(launch: &Launch) -> Result<Vec<ContainerCgroup>, String> {
+    let Some(place) = &launch.cgroup else { return Ok(Vec::new()) };
     let told = |e: crate::cgroup::CgroupError| e.to_string();
     let hierarchy = Hierarchy::detect().map_err(told)?;
     let tree = Tree::reopen(&hierarchy, &place.parent, &place.controllers).map_err(told)?;
     if let Err(e) = tree.supervisors().join() {
         eprintln!("the supervisor stays in its starter's cgroup: {e}");
     }
-    let cgroup = tree.open_existing(launch.spec.class, &launch.spec.id).map_err(told)?;
+    let open = |class| tree.open_existing(class, &launch.spec.id).map_err(told);
+    let (cgroup, other) = (open(launch.spec.class)?, open(launch.spec.class.other())?);
     if !cgroup.exists() {
         return Err(format!("the control group {} does not exist", cgroup.group().name()));
     }
-    Ok(Some(cgroup))
+    Ok(vec![cgroup, other])
 }

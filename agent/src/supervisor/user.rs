@@ -6,7 +6,7 @@ use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, setgroups, setresgid, s
 
 /// A resolved user: all that the child needs, looked up before the fork.
 #[derive(Clone, Debug)]
-pub(super) struct TaskUser {
+pub(crate) struct TaskUser {
     pub(super) uid: Uid,
     pub(super) gid: Gid,
     groups: Vec<Gid>,
@@ -14,7 +14,7 @@ pub(super) struct TaskUser {
 
 impl TaskUser {
     /// Looks `name` up, by name or number. Without root only our own user is possible.
-    pub(super) fn resolve(name: &str) -> Result<Option<TaskUser>, String> {
+    pub(crate) fn resolve(name: &str) -> Result<Option<TaskUser>, String> {
         let found = match name.parse::<u32>() {
             Ok(uid) => User::from_uid(Uid::from_raw(uid)),
             Err(_) => User::from_name(name),

@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,28 +14,19 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use super::child::become_task;
-use super::members::{Members, reap};
+use super::exit::unix_ms;
+use super::kill::Kill;
+use super::members::{LEFTOVER_PATIENCE, Members, reap};
 use super::plan::Plan;
-use super::{EXIT_FILE, Exit, KILL_FILE, KillRequest, Outcome, STARTED_FILE, STARTING_FILE};
-use crate::checkpoint;
+use super::{Exit, KILL_FILE, Outcome, STARTED_FILE, STARTING_FILE};
 use crate::containers::Launch;
 
-/// How long leftovers are killed before the exit is reported with them in it.
-const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long they are killed after that before the supervisor gives up.
 const LAST_PATIENCE: Duration = Duration::from_secs(60);
 /// How often a container in its grace is looked at after its main process has ended.
 const GRACE_POLL: Duration = Duration::from_millis(50);
-/// A full disk may be freed; the exit is not lost so soon.
-const EXIT_WRITE_ATTEMPTS: u32 = 600;
-const EXIT_WRITE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest reason a child can report.
 const MAX_REASON_BYTES: u64 = 4096;
-
-struct Kill {
-    deadline: Instant,
-    forced: bool,
-}
 
 /// One container being supervised.
 pub(super) struct Watch {
@@ -158,25 +148,9 @@ impl Watch {
 
     /// SIGTERM to all, or a shorter grace if that was done already.
     fn begin_kill(&mut self) {
-        let request = match checkpoint::load::<KillRequest>(&self.dir.join(KILL_FILE)) {
-            Ok(request) => request,
-            Err(e) => {
-                eprintln!("{e}; the spec's grace is used");
-                None
-            }
-        };
-        let grace_ms =
-            request.and_then(|request| request.grace_ms).unwrap_or(self.launch.spec.grace_ms);
-        let now = Instant::now();
-        // A grace beyond the clock's range is for ever: years.
-        let deadline = now.checked_add(Duration::from_millis(grace_ms));
-        let deadline = deadline.unwrap_or(now + Duration::from_secs(u64::from(u32::MAX)));
-        match &mut self.kill {
-            Some(kill) => kill.deadline = kill.deadline.min(deadline),
-            None => {
-                self.kill = Some(Kill { deadline, forced: false });
-                self.members.terminate();
-            }
+        let deadline = Kill::asked(&self.dir, self.launch.spec.grace_ms);
+        if Kill::note(&mut self.kill, deadline) {
+            self.members.terminate();
         }
     }
 
@@ -200,28 +174,12 @@ impl Watch {
     fn finish(mut self) -> Result<(), String> {
         let leftovers = self.members.kill_all(LEFTOVER_PATIENCE, |_, _| {});
         let usage = self.members.usage();
-        let kill_requested = self.kill.is_some();
         let outcome = self
             .outcome
             .take()
             .unwrap_or_else(|| Outcome::NotStarted("its end was not seen".into()));
-        let failed = matches!(outcome, Outcome::Signaled(_))
-            || matches!(outcome, Outcome::Exited(code) if code != 0);
-        let killed = failed && !kill_requested && usage.oom_kills.is_some_and(|kills| kills > 0);
-        // Where it can't be told (v1), the own limit is by far the likelier one.
-        let elsewhere = killed && usage.limit_ooms == Some(0);
-        let exit = Exit {
-            oom: killed && !elsewhere,
-            oom_elsewhere: elsewhere,
-            outcome,
-            kill_requested,
-            forced: self.kill.as_ref().is_some_and(|kill| kill.forced),
-            started_unix_ms: self.started_unix_ms,
-            finished_unix_ms: unix_ms(),
-            usage,
-            leftovers,
-        };
-        self.write_exit(&exit)?;
+        let exit = Exit::new(outcome, self.kill.as_ref(), self.started_unix_ms, usage, leftovers);
+        exit.write(&self.dir)?;
         if !exit.leftovers.is_empty() {
             let left = self.members.kill_all(LAST_PATIENCE, |_, _| {});
             if !left.is_empty() {
@@ -229,23 +187,6 @@ impl Watch {
             }
         }
         Ok(())
-    }
-
-    fn write_exit(&self, exit: &Exit) -> Result<(), String> {
-        let path = self.dir.join(EXIT_FILE);
-        let mut last = String::new();
-        for _ in 0..EXIT_WRITE_ATTEMPTS {
-            match checkpoint::save(&path, exit) {
-                Ok(()) => return Ok(()),
-                Err(e) => last = e.to_string(),
-            }
-            if !self.dir.is_dir() {
-                // The agent removed the container: nobody waits for its exit.
-                break;
-            }
-            sleep(EXIT_WRITE_PAUSE);
-        }
-        Err(format!("the exit {exit:?} could not be written: {last}"))
     }
 }
 
@@ -259,9 +200,4 @@ fn note_main(main: Option<Pid>, outcome: &mut Option<Outcome>, pid: Pid, status:
         WaitStatus::Signaled(_, signal, _) => Some(Outcome::Signaled(signal as i32)),
         _ => None,
     };
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

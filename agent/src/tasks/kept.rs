@@ -22,6 +22,8 @@ pub(super) struct Kept {
     pub(super) kill: Option<Kill>,
     pub(super) has_ended: bool,
     pub(super) telling: Telling,
+    /// Not carried out yet.
+    pub(super) promotion: Option<wire::PromoteTask>,
     pub(super) state: wire::TaskState,
 }
 
@@ -33,7 +35,8 @@ impl Kept {
         let quiet = if untold { wire::TaskState::Staging } else { wire::TaskState::Running };
         let state = telling.newest().map_or(quiet, |told| told.state());
         let has_ended = !matches!(state, wire::TaskState::Staging | wire::TaskState::Running);
-        Ok(Self { container, order, kill, has_ended, telling, state })
+        let promotion = None;
+        Ok(Self { container, order, kill, has_ended, telling, promotion, state })
     }
 
     /// Queues what is to be told.
@@ -45,10 +48,8 @@ impl Kept {
     /// Queues that it runs, once: not before it does, and not if it was asked to end meanwhile.
     pub(super) fn push_start(&mut self) -> bool {
         let is_news = self.state == wire::TaskState::Staging && !self.container.is_starting();
-        if is_news {
-            if self.push(Told::running()) {
-                self.container.note_start();
-            }
+        if is_news && self.push(Told::running()) {
+            self.container.note_start();
         }
         is_news
     }

@@ -7,6 +7,7 @@ mod hosting;
 mod inside;
 mod inventory;
 mod kept;
+mod promotion;
 mod recovery;
 mod telling;
 mod told;
@@ -14,8 +15,11 @@ mod told;
 pub use told::Told;
 
 use crate::{
+    cgroup::Class,
     config::Config,
-    containers::{Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume},
+    containers::{
+        Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume, docker,
+    },
     executors,
     meter::{self, Metered},
     order::{self, Order},
@@ -58,6 +62,8 @@ pub enum Message {
     Kill(wire::KillTask),
     /// An update was taken note of.
     Acknowledge(wire::AcknowledgeStatus),
+    /// A lent task holds a promise from now on.
+    Promote(wire::PromoteTask),
     /// End a volume and all that is in it.
     DestroyVolume(wire::DestroyVolume),
     /// A framework has something to say to an executor.
@@ -104,6 +110,7 @@ pub struct Own {
 pub struct Keeper {
     pids_limit: u32,
     containerizer: ProcessContainerizer,
+    docker_leftovers: docker::Sweeper,
     tasks: BTreeMap<u64, Kept>,
     hosting: Hosting,
     meter: mpsc::Sender<meter::Message>,
@@ -126,13 +133,24 @@ impl Keeper {
         let hosting = Hosting::new(config, own, messages);
         let pids_limit = config.pids_limit;
         let tasks = BTreeMap::new();
-        let mut keeper = Self { pids_limit, containerizer, tasks, hosting, meter, statuses, inbox };
+        let docker_leftovers = containerizer.sweeper();
+        let mut keeper = Self {
+            pids_limit,
+            containerizer,
+            docker_leftovers,
+            tasks,
+            hosting,
+            meter,
+            statuses,
+            inbox,
+        };
         keeper.take_over(config.recover)?;
         Ok(keeper)
     }
 
     /// Serves until all senders of the inbox are gone.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>) {
+        self.docker_leftovers.start();
         for handle in self.tasks.keys().copied().collect::<Vec<_>>() {
             self.watch(handle);
         }
@@ -145,6 +163,7 @@ impl Keeper {
                     None => return,
                 },
                 _ = tick.tick() => {
+                    self.promote_late();
                     self.tell_again(TELL_AGAIN);
                     self.end_the_silent();
                 }
@@ -164,9 +183,8 @@ impl Keeper {
             Message::ToExecutor(said) => self.say_to_executor(said),
             Message::Executor(call) => self.executor_calls(*call),
             Message::GraceOver(handle) => self.grace_over(handle),
-            Message::Preempt(handle, why) => {
-                self.kill(handle, None, wire::Reason::Preempted, why);
-            }
+            Message::Promote(order) => self.promote(order),
+            Message::Preempt(handle, why) => self.preempt(handle, why),
             Message::Started(handle) => self.started(handle),
             Message::Ended(handle) => self.ended(handle),
             Message::Inventory(answer) => {
@@ -240,6 +258,8 @@ impl Keeper {
             class: spec.class,
             cgroup: kept.container.cgroup().cloned(),
             name: spec.task.clone(),
+            nests: spec.docker.is_some(),
+            request: kept.order.amounts(),
         };
         if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
             warn!(task = spec.task, "is not measured: the meter does not keep up");
@@ -295,11 +315,23 @@ impl Keeper {
         }
     }
 
+    /// Lent work gives way; what was promoted meanwhile is not lent any more.
+    fn preempt(&mut self, handle: u64, why: &str) {
+        let kept = self.tasks.get(&handle);
+        if kept.is_some_and(|kept| kept.container.spec().class == Class::Revocable) {
+            self.kill(handle, None, wire::Reason::Preempted, why);
+        }
+    }
+
     /// A task has begun to run.
     fn started(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        let promotion = kept.promotion.take();
         if kept.push_start() {
             self.tell(handle);
+        }
+        if let Some(order) = promotion {
+            self.promote(order);
         }
     }
 
@@ -317,6 +349,9 @@ impl Keeper {
             error!("{fault}");
         }
         info!(task = kept.container.spec().task, state = ?told.state(), "ended: {}", told.message);
+        if kept.container.spec().docker.is_some() {
+            self.docker_leftovers.start();
+        }
         kept.has_ended = true;
         // What was told before is on its way: the next one follows its acknowledgement.
         let is_next = kept.telling.is_all_told();

@@ -49,6 +49,10 @@ impl Keeper {
         match condition {
             Condition::Running(_) => {
                 info!(task, "runs on");
+                // A crash may have cut a promotion short.
+                if let Err(fault) = kept.container.finish_promotion() {
+                    error!("{fault}");
+                }
                 self.measure(kept);
                 if policy == Recover::Kill {
                     let why = "the agent was started with --recover kill";

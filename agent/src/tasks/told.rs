@@ -87,9 +87,14 @@ impl Told {
         let (exit_code, signal) = match exit.outcome {
             Outcome::Exited(code) => (Some(code), None),
             Outcome::Signaled(signal) => (None, Some(signal)),
-            Outcome::NotStarted(_) => (None, None),
+            Outcome::NotStarted(_) | Outcome::Unseen(_) => (None, None),
         };
         let told = match &exit.outcome {
+            // While it was being started: a pull can take long.
+            Outcome::NotStarted(_) | Outcome::Unseen(_) if exit.kill_requested => {
+                Self::killed(exit, kill)
+            }
+            Outcome::Unseen(reason) => Self::lost(reason),
             Outcome::NotStarted(reason) => Self::failed(
                 wire::Reason::LaunchFailed,
                 format!("it could not be started: {reason}"),

@@ -105,6 +105,7 @@ pub(crate) fn shell(line: &str) -> ContainerSpec {
         grace_ms: 5_000,
         no_new_privs: false,
         volumes: Vec::new(),
+        docker: None,
         payload: String::new(),
     }
 }

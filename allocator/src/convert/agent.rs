@@ -1,8 +1,8 @@
 //! What agents say, and orders to them.
 
 use super::{
-    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, cut, measured, plain, reserved, task,
-    wrong,
+    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, cut, measured, plain, quality, reserved,
+    task, wrong,
 };
 use headroom_core::{
     command::{AgentHello, AgentReport, Command, HeldTask, TaskUsage},
@@ -171,6 +171,11 @@ fn report_in(report: v1::Report) -> Result<AgentReport, Wrong> {
         reclaims: node.reclaims,
         reclaim_ms_max: measured("report.node.reclaim_ms_max", node.reclaim_ms_max)?,
         refusing_work: cut(node.refusing_work),
+        joint_forecast: amounts::usage_in(
+            "report.node.joint_forecast",
+            node.joint_forecast.as_ref(),
+        )?,
+        forecast_quality: quality::qualities_in(node.forecast_quality)?,
     })
 }
 
@@ -198,6 +203,12 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
             step_ms: u64::try_from(orders.step.as_millis()).unwrap_or(u64::MAX),
         }),
         Effect::Launch(_, order) => Out::Launch(launch_out(epoch, *order)?),
+        Effect::Promote(_, handle, request, reserved) => Out::Promote(v1::PromoteTask {
+            epoch,
+            handle: handle.number(),
+            resources: Some(amounts::resources_out(&request)),
+            reserved: reserved::parts_out(&reserved),
+        }),
         Effect::DestroyVolume(_, role, volume_id) => {
             Out::DestroyVolume(v1::DestroyVolume { epoch, role, volume_id })
         }

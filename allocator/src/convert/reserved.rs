@@ -6,6 +6,7 @@ use headroom_core::{
     constraint::{Constraint, Constraints, MAX_CONSTRAINTS, MAX_GROUPS, Predicate, Selector},
     domain::Domain,
     minimum::{MAX_SETS, Minimum},
+    pattern::Pattern,
     reservation::{
         Kind, MAX_DEPTH, MAX_LABELS, MAX_PARTS, Operation, Parts, Reservation, Tag, Volume,
     },
@@ -131,9 +132,15 @@ fn constraint_in(field: &str, given: v1::Constraint) -> Result<Constraint, Wrong
         Some(Wire::Exists(false)) => Predicate::NotExists,
         Some(Wire::Equals(text)) => Predicate::Equals(text),
         Some(Wire::NotEquals(text)) => Predicate::NotEquals(text),
+        Some(Wire::Matches(text)) => Predicate::Matches(pattern_in(field, text)?),
+        Some(Wire::NotMatches(text)) => Predicate::NotMatches(pattern_in(field, text)?),
         None => return Err(wrong(field, "does not say what must be true")),
     };
     Ok(Constraint { selector, predicate })
+}
+
+fn pattern_in(field: &str, text: String) -> Result<Pattern, Wrong> {
+    Pattern::new(text).map_err(|problem| wrong(field, problem))
 }
 
 pub(crate) fn minimum_in(given: Option<v1::Minimum>) -> Result<Option<Minimum>, Wrong> {
@@ -188,5 +195,13 @@ mod tests {
         let selector = Some(v1::constraint::Selector::Attribute("a".into()));
         let empty = v1::Constraint { selector, predicate: None };
         assert!(says(group(vec![empty])).contains("must be true"));
+        let matching = |text: &str| {
+            let predicate = Some(v1::constraint::Predicate::NotMatches(text.into()));
+            let selector = Some(v1::constraint::Selector::Attribute("a".into()));
+            says(group(vec![v1::Constraint { selector, predicate }]))
+        };
+        assert!(matching("r[").contains("framework.constraints[0]: \"r[\" is no regular"));
+        assert!(matching("a{500}").contains("too complex"));
+        assert!(matching(&"x".repeat(5_000)).contains("has 5000 bytes"));
     }
 }

@@ -3,7 +3,7 @@
 use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, reserved, task, uuid, wrong};
 use headroom_core::{
     capability::Capabilities,
-    command::{Caller, Command, FrameworkInfo, Want},
+    command::{Caller, Command, FrameworkInfo, Promotion, Want},
     effect::{Effect, OfferMade},
     frameworks::MAX_WANTED,
     ids::{FrameworkId, OfferId},
@@ -116,6 +116,16 @@ pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
         .collect::<Result<_, _>>()?;
     let deeds = Deeds { operations, launches };
     Ok(Command::Operate(caller, offers, deeds, refusal(request.refuse_ms)))
+}
+
+pub(crate) fn promote_in(request: v1::PromoteRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    let offers = offers_in(&request.offer_ids, MAX_ACCEPTED)?;
+    let promotion = Promotion {
+        name: task::task_name("task_id", request.task_id)?,
+        request: amounts::resources_in("resources", request.resources.as_ref())?,
+    };
+    Ok(Command::Promote(caller, offers, promotion, refusal(request.refuse_ms)))
 }
 
 pub(crate) fn decline_in(request: v1::DeclineRequest) -> Result<Command, Wrong> {

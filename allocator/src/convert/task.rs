@@ -1,6 +1,9 @@
 //! Tasks: what a framework wants to run, and how it is.
 
-use super::{MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, cut, plain, uuid, wrong};
+use super::{
+    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, container::container_in, cut, plain, uuid,
+    wrong,
+};
 use headroom_core::{
     command::Launch,
     ids::AgentId,
@@ -43,7 +46,10 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
     limits(&field, &request, &info)?;
     grace_in(&field("kill_grace_ms"), info.kill_grace_ms)?;
     let command = info.command.as_ref().ok_or_else(|| wrong(field("command"), "is missing"))?;
-    command_in(&field, command)?;
+    command_in(&field, command, info.container.is_some())?;
+    if let Some(container) = &info.container {
+        container_in(&field, &request, container)?;
+    }
     at_most(field("labels"), info.labels.len(), MAX_LABELS)?;
     for (key, value) in &info.labels {
         plain(field("labels"), key.clone(), MAX_NAME_BYTES)?;
@@ -77,12 +83,17 @@ fn limits(
     Ok(())
 }
 
-fn command_in(field: &dyn Fn(&str) -> String, command: &v1::Command) -> Result<(), Wrong> {
+/// `has_own`: the task's image brings a command.
+fn command_in(
+    field: &dyn Fn(&str) -> String,
+    command: &v1::Command,
+    has_own: bool,
+) -> Result<(), Wrong> {
     let what = field("command");
     match (command.shell.is_empty(), command.argv.is_empty()) {
-        (true, true) => return Err(wrong(what, "give shell or argv")),
+        (true, true) if !has_own => return Err(wrong(what, "give shell or argv")),
         (false, false) => return Err(wrong(what, "give shell or argv, not both")),
-        (true, false) if command.argv[0].is_empty() => {
+        (true, false) if command.argv[0].is_empty() && !has_own => {
             return Err(wrong(what, "argv[0] is empty"));
         }
         _ => {}

@@ -77,6 +77,13 @@ impl Scheduler for Door {
         self.call(wire::accept_in(request.into_inner())?).await
     }
 
+    async fn promote(
+        &self,
+        request: Request<v1::PromoteRequest>,
+    ) -> Result<Response<CallResponse>, Status> {
+        self.call(wire::promote_in(request.into_inner())?).await
+    }
+
     async fn decline(
         &self,
         request: Request<v1::DeclineRequest>,

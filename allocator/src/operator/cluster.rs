@@ -3,6 +3,7 @@
 use crate::convert::{
     agent::Introduction,
     amounts::{amounts_out, limit_out, resources_out, thousandths, usage_out},
+    quality::quality_out,
     reserved::{domain_out, parts_out},
     task::{reason_out, state_out},
 };
@@ -146,6 +147,11 @@ pub(super) fn agent(
         reserved: parts_out(known.kept.all()),
         domain: domain_out(known.node.domain.as_ref()),
         attributes: known.node.attributes.clone().into_iter().collect(),
+        forecast_quality: if known.connected {
+            report.forecast_quality.iter().map(quality_out).collect()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -174,7 +180,7 @@ pub(super) fn role(state: &State, known: &Role) -> v1::Role {
         frameworks: count(known.frameworks.len()),
         guarantee: (!known.quota.guarantee.is_zero()).then(|| amounts_out(known.quota.guarantee)),
         limit: limit_out(known.quota.limit),
-        consumed: Some(amounts_out(known.promised)),
+        consumed: Some(amounts_out(known.consumed())),
     }
 }
 

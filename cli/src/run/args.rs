@@ -7,6 +7,7 @@ use clap::Args;
 use headroom_proto::v1::Constraint;
 
 use super::constraint;
+use super::docker::DockerArgs;
 use crate::amount::{Cpus, Memory};
 use crate::{exit, span};
 
@@ -40,7 +41,8 @@ pub(crate) struct RunArgs {
     /// How many network ports it needs; it finds them in PORT0, PORT1 ... and all in PORTS
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PORTS)))]
     pub(super) ports: Option<u32>,
-    /// Nodes that will do: rack=r7, rack!=r7, rack (is set), !rack; @hostname, @region, @zone
+    /// Nodes that will do: rack=r7, rack!=r7, rack=~r[0-9]+ (regular expression), rack!~r[0-9]+,
+    /// rack (is set), !rack; @hostname, @region, @zone
     #[arg(long = "constraint", value_name = "CONSTRAINT", value_parser = constraint::parse)]
     pub(super) constraints: Vec<Constraint>,
     /// CPUs it may never pass [default: as many as are idle]
@@ -58,7 +60,7 @@ pub(crate) struct RunArgs {
     /// Set a variable, or pass on one of this shell's
     #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
-    /// The user to run as [default: you]
+    /// The user to run as [default: you; in a Docker container the image's]
     #[arg(short, long, value_name = "USER")]
     pub(super) user: Option<String>,
     /// From SIGTERM to SIGKILL when it is to end
@@ -74,8 +76,10 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     pub(crate) verbose: bool,
     /// The command and its arguments; all that follows belongs to it
-    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    #[arg(value_name = "COMMAND", required_unless_present = "image", trailing_var_arg = true)]
     pub(super) command: Vec<String>,
+    #[command(flatten)]
+    pub(super) docker: DockerArgs,
 }
 pub(super) fn name(text: &str) -> Result<String, String> {
     match text {

@@ -2,19 +2,35 @@
 
 use headroom_proto::v1::{Constraint, ConstraintGroup, NodeFact, constraint};
 
-/// `rack=r7`, `rack!=r7`, `rack` (is set) or `!rack` (is not); `@hostname`, `@region` and `@zone`
-/// are the node's own.
+/// Makes a predicate of what stands behind its sign.
+type Make = fn(String) -> constraint::Predicate;
+
+/// `rack=r7`, `rack!=r7`, `rack=~r[0-9]+`, `rack!~r[0-9]+` (a regular expression that all of it
+/// matches, or not), `rack` (is set) or `!rack` (is not); `@hostname`, `@region` and `@zone` are the
+/// node's own.
 pub(super) fn parse(text: &str) -> Result<Constraint, String> {
-    let (name, predicate) = match (text.split_once("!="), text.split_once('=')) {
-        (Some((name, value)), _) => (name, constraint::Predicate::NotEquals(value.into())),
-        (_, Some((name, value))) => (name, constraint::Predicate::Equals(value.into())),
-        _ => match text.strip_prefix('!') {
+    // The first of these signs divides: what follows may hold any of them.
+    let signs: [(&str, Make); 4] = [
+        ("!=", constraint::Predicate::NotEquals),
+        ("!~", constraint::Predicate::NotMatches),
+        ("=~", constraint::Predicate::Matches),
+        ("=", constraint::Predicate::Equals),
+    ];
+    let found = signs.iter().filter_map(|(sign, make)| Some((text.find(sign)?, *sign, make)));
+    // Of two at one place (`=~`, `=`) the longer, which comes first, is meant.
+    let (name, predicate) = match found.min_by_key(|(at, ..)| *at) {
+        Some((at, sign, make)) => (&text[..at], make(text[at + sign.len()..].to_owned())),
+        None => match text.strip_prefix('!') {
             Some(name) => (name, constraint::Predicate::Exists(false)),
             None => (text, constraint::Predicate::Exists(true)),
         },
     };
     let selector = match name {
-        "" => return Err("name an attribute: rack=r7, rack!=r7, rack or !rack".into()),
+        "" => {
+            return Err(
+                "name an attribute: rack=r7, rack!=r7, rack=~r.*, rack!~r.*, rack or !rack".into(),
+            );
+        }
         "@hostname" => constraint::Selector::Fact(NodeFact::Hostname.into()),
         "@region" => constraint::Selector::Fact(NodeFact::Region.into()),
         "@zone" => constraint::Selector::Fact(NodeFact::Zone.into()),
@@ -45,6 +61,10 @@ mod tests {
         let rack = || Selector::Attribute("rack".into());
         assert_eq!(of("rack=r7"), Ok((rack(), Predicate::Equals("r7".into()))));
         assert_eq!(of("rack!=a=b"), Ok((rack(), Predicate::NotEquals("a=b".into()))));
+        assert_eq!(of("rack=a!=b"), Ok((rack(), Predicate::Equals("a!=b".into()))));
+        assert_eq!(of("rack=~r[0-9]+"), Ok((rack(), Predicate::Matches("r[0-9]+".into()))));
+        assert_eq!(of("rack!~a=~b"), Ok((rack(), Predicate::NotMatches("a=~b".into()))));
+        assert_eq!(of("rack=r~"), Ok((rack(), Predicate::Equals("r~".into()))));
         assert_eq!(of("rack"), Ok((rack(), Predicate::Exists(true))));
         assert_eq!(of("!rack"), Ok((rack(), Predicate::Exists(false))));
         let zone = Selector::Fact(NodeFact::Zone.into());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use headroom_proto::v1::{Command, FrameworkInfo, Resources, TaskInfo};
 
 use super::args::RunArgs;
-use super::constraint;
+use super::{constraint, docker};
 use crate::amount::{Cpus, Memory};
 use crate::failure::Failure;
 use crate::span;
@@ -30,7 +30,10 @@ impl Plan {
     pub(crate) fn of(args: &RunArgs) -> Result<Self, Failure> {
         check_limits(args)?;
         let user = args.user.clone().unwrap_or_else(current_user);
-        let task_id = args.name.clone().unwrap_or_else(|| invent_name(&args.command[0]));
+        let in_image = args.docker.image.is_some();
+        let task_id = args.name.clone().unwrap_or_else(|| invent_name(named_after(args)));
+        let ports = args.ports.unwrap_or(args.docker.ports());
+        args.docker.check(ports).map_err(Failure::Usage)?;
         let failover = if args.detach { FAILOVER_DETACHED } else { FAILOVER };
         let framework = FrameworkInfo {
             framework_id: String::new(),
@@ -40,7 +43,7 @@ impl Plan {
             failover_timeout_ms: span::millis(failover),
             accepts_revocable: args.revocable,
             only_revocable: args.revocable,
-            says_wants: args.ports.is_none(),
+            says_wants: ports == 0,
             // It takes no more of a node than it asks for.
             gpu_resources: true,
             region_aware: false,
@@ -51,7 +54,8 @@ impl Plan {
             shell: String::new(),
             argv: args.command.clone(),
             environment: args.env.iter().cloned().collect(),
-            user,
+            // Who runs this command is nobody in an image.
+            user: if in_image { args.user.clone().unwrap_or_default() } else { user },
         };
         let task = TaskInfo {
             task_id: task_id.clone(),
@@ -60,9 +64,9 @@ impl Plan {
             limit_cpus: args.limit_cpus.map(Cpus::cpus),
             limit_memory_mib: args.limit_memory.map(Memory::mib),
             kill_grace_ms: Some(span::millis(args.grace)),
+            container: args.docker.container(),
             ..TaskInfo::default()
         };
-        let ports = args.ports.unwrap_or(0);
         Ok(Plan { task_id, wanted: resources(args), ports, framework, task })
     }
 
@@ -82,6 +86,9 @@ impl Plan {
             if !ports.is_empty() {
                 command.environment.insert("PORTS".into(), ports.join(","));
             }
+        }
+        if let Some(container) = &mut task.container {
+            docker::map_ports(container, &resources);
         }
         task.resources = Some(resources);
         task
@@ -108,6 +115,15 @@ fn check_limits(args: &RunArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(text));
     }
     Ok(())
+}
+
+/// The command's program; the image's last part without its tag.
+fn named_after(args: &RunArgs) -> &str {
+    let image = args.docker.image.as_deref().map(|image| {
+        let last = image.rsplit('/').next().unwrap_or(image);
+        last.split([':', '@']).next().unwrap_or(last)
+    });
+    image.or(args.command.first().map(String::as_str)).unwrap_or_default()
 }
 
 /// The program's name and a random number: `sleep-3f9a01`.

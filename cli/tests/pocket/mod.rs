@@ -223,6 +223,10 @@ impl Scheduler for Pocket {
         Ok(Response::new(CallResponse {}))
     }
 
+    async fn promote(&self, _: Request<PromoteRequest>) -> Answer {
+        self.called("promote")
+    }
+
     async fn decline(&self, request: Request<DeclineRequest>) -> Answer {
         self.called(format!("decline {}", request.into_inner().offer_ids.join(",")))
     }

@@ -68,7 +68,7 @@ impl Outcome {
 }
 
 /// How good the forecasts of late were (with the half-life of the calibration): what overcommitting costs and wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Live {
     /// How many forecasts this rests on, old ones counted less.
     pub forecasts: f64,
@@ -132,6 +132,12 @@ impl Calibration {
     #[must_use]
     pub const fn horizon(&self) -> Duration {
         self.horizon
+    }
+
+    /// The violation rate it aims at.
+    #[must_use]
+    pub const fn target(&self) -> f64 {
+        self.target
     }
 
     /// A new violation rate to aim at; what was learnt stays.
@@ -207,25 +213,31 @@ impl Calibration {
             Some(peak) if self.is_warm() => peak,
             learnt => cold_peak(view, self.horizon).max(learnt.unwrap_or(0.0)),
         };
-        let known = view.history.as_secs_f64() >= self.horizon.as_secs_f64() * HISTORY_SHARE;
         // A sum may be above the limits by rounding, and the limit may have been lowered below the use.
-        if known { peak.min(view.limit).max(view.used) } else { view.limit.max(view.used) }
+        if self.foresees(view) {
+            peak.min(view.limit).max(view.used)
+        } else {
+            view.limit.max(view.used)
+        }
     }
 
-    /// How good the forecasts of late were.
+    /// Whether enough of the past was seen for this horizon.
     #[must_use]
-    pub fn live(&self) -> Live {
+    pub fn foresees(&self, view: &View) -> bool {
+        view.history.as_secs_f64() >= self.horizon.as_secs_f64() * HISTORY_SHARE
+    }
+
+    /// How good the forecasts of late were; absent before the first has come due.
+    #[must_use]
+    pub fn live(&self) -> Option<Live> {
         let sums = &self.sums;
-        if sums.forecasts <= 0.0 {
-            return Live::default();
-        }
-        Live {
+        (sums.forecasts > 0.0).then(|| Live {
             forecasts: sums.forecasts,
             violation_rate: sums.violations / sums.forecasts,
             severity: sums.severity / sums.forecasts,
             savings: if sums.limit > 0.0 { 1.0 - sums.held / sums.limit } else { 0.0 },
             held_per_used: (sums.used > 0.0).then(|| sums.held / sums.used),
-        }
+        })
     }
 }
 
@@ -251,9 +263,9 @@ mod tests {
     #[test]
     fn live_figures_are_those_of_the_outcomes() {
         let mut calibration = Calibration::new(Duration::from_secs(60), 0.01);
-        assert_eq!(calibration.live(), Live::default());
+        assert_eq!(calibration.live(), None);
         [1.0, 1.0, 1.0, 4.0].iter().for_each(|peak| calibration.settle(&outcome(*peak)));
-        let live = calibration.live();
+        let live = calibration.live().unwrap();
         assert_eq!((live.violation_rate, live.severity), (0.25, 0.125));
         assert_eq!((live.savings, live.held_per_used), (0.8, Some(4.0)));
     }

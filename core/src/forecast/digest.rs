@@ -3,7 +3,7 @@
 //! Of the machine: the maxima of the last 24 five-minute slots (recent) and of seven days of half hours. Of a task: its
 //! half hours and when it came. Percentiles are not kept: no rule made of them was better than these maxima (docs/forecast.md).
 
-use super::{Step, TaskHandle, maximum_ring::MaximumRing};
+use super::{Step, maximum_ring::MaximumRing};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) type HalfHours = MaximumRing<WEEK_SLOTS, 1_800>;
 /// One task's digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct TaskDigest {
-    pub(super) task: u32,
+    pub(super) task: u64,
     /// Absent if it was there in the machine's first step: it may have come long before.
     pub(super) arrived_ns: Option<u64>,
     pub(super) used: f64,
@@ -71,13 +71,13 @@ impl Digest {
 
     /// Forgets who has gone and makes room for who is new.
     fn align(&mut self, arrived_ns: Option<u64>, step: &Step<'_>) {
-        let handles = step.present.iter().map(|task| task.task.0);
+        let handles = step.present.iter().map(|task| task.task.number());
         if self.tasks.iter().map(|digest| digest.task).eq(handles) {
             return;
         }
         let mut old = std::mem::take(&mut self.tasks).into_iter().peekable();
         for task in step.present {
-            let TaskHandle(handle) = task.task;
+            let handle = task.task.number();
             while old.next_if(|digest| digest.task < handle).is_some() {}
             let kept = old.next_if(|digest| digest.task == handle);
             self.tasks.push(kept.unwrap_or_else(|| TaskDigest {
@@ -110,7 +110,7 @@ fn measured(amount: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{forecast::Present, time::Time};
+    use crate::{forecast::Present, ids::TaskHandle, time::Time};
 
     #[test]
     fn a_digest_is_a_few_kilobytes() {
@@ -125,9 +125,9 @@ mod tests {
         let young = Duration::from_secs(60);
         let second = |s: u64| s * 1_000_000_000;
         let mut digest = Digest::default();
-        let mut observe = |s: u64, tasks: &[(u32, f64)]| {
-            let one = |(task, used): &(u32, f64)| Present {
-                task: TaskHandle(*task),
+        let mut observe = |s: u64, tasks: &[(u64, f64)]| {
+            let one = |(task, used): &(u64, f64)| Present {
+                task: TaskHandle::from_number(*task),
                 limit: 8.0,
                 used: *used,
             };

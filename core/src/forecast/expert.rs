@@ -3,19 +3,15 @@
 //! An expert sees one resource of one machine and never the future. The simulator and the agent drive the same ones.
 //! Not here: what the forecasts are worth (the simulator's evaluation), and what is lent on their word ([`crate::overcommit`]).
 
-use crate::time::Time;
+use crate::{ids::TaskHandle, time::Time};
 use std::time::Duration;
-
-/// Names a task to an expert for as long as the task is on the machine; never used again for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskHandle(pub u32);
 
 /// A task on the machine in one step.
 ///
 /// Amounts are in any one unit (thousandths of a CPU, bytes, MHz), finite and never negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Present {
-    /// Which task.
+    /// Which task: never used again for another.
     pub task: TaskHandle,
     /// What it may never pass. May change from step to step.
     pub limit: f64,

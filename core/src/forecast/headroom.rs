@@ -2,11 +2,7 @@
 //!
 //! [`Outlook`] is one machine, [`Calibrations`] what many machines learn together; [`Headroom`] is both for a machine alone.
 
-use super::{
-    Expert, Step,
-    calibration::{Calibration, Live},
-    outlook::Outlook,
-};
+use super::{Expert, Step, calibration::Calibration, outlook::Outlook};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -81,11 +77,6 @@ impl Calibrations {
     pub fn all(&self) -> &[Calibration] {
         &self.0
     }
-
-    /// How good the forecasts of late were, for each horizon.
-    pub fn live(&self) -> impl Iterator<Item = (Duration, Live)> + '_ {
-        self.0.iter().map(|calibration| (calibration.horizon(), calibration.live()))
-    }
 }
 
 /// A machine that learns from itself alone. Serialised, it is a checkpoint that loses nothing.
@@ -102,14 +93,27 @@ impl Headroom {
         Self { outlook: settings.outlook(), calibrations: settings.calibrations() }
     }
 
-    /// How good the forecasts of late were, for each horizon.
-    pub fn live(&self) -> impl Iterator<Item = (Duration, Live)> + '_ {
-        self.calibrations.live()
+    /// What it learnt, shortest horizon first.
+    #[must_use]
+    pub const fn calibrations(&self) -> &Calibrations {
+        &self.calibrations
     }
 
-    /// A new violation rate to aim at.
-    pub fn set_target(&mut self, target: f64) {
-        self.calibrations.set_target(target);
+    /// The machine itself.
+    #[must_use]
+    pub const fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
+    /// Takes other settings: what was seen stays, and for the same horizons what was learnt.
+    pub fn adapt(&mut self, settings: &HeadroomSettings) {
+        let horizons = settings.sorted_horizons();
+        self.outlook.adapt(&horizons, settings.young);
+        if self.calibrations.0.iter().map(Calibration::horizon).eq(horizons) {
+            self.calibrations.set_target(settings.target);
+        } else {
+            self.calibrations = settings.calibrations();
+        }
     }
 }
 

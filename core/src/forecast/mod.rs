@@ -8,15 +8,17 @@ mod headroom;
 mod maximum_ring;
 mod node;
 mod outlook;
+mod quality;
 mod score_histogram;
 mod seasonal;
 mod window_peak;
 
 pub use calibration::{Calibration, Live, Outcome};
-pub use expert::{Expert, Present, Step, TaskHandle};
+pub use expert::{Expert, Present, Step};
 pub use headroom::{Calibrations, Headroom, HeadroomSettings};
-pub use node::{NodeForecast, NodeTask};
+pub use node::{NodeForecast, NodeTask, Resource};
 pub use outlook::Outlook;
+pub use quality::Quality;
 pub use seasonal::View;
 pub use window_peak::{WindowPeak, WindowPeakSettings};
 

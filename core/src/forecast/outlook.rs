@@ -6,6 +6,7 @@ use super::{
     digest::{Digest, WEEK},
     seasonal::{Past, View},
 };
+use crate::ids::TaskHandle;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ struct Ahead {
     pending: std::collections::VecDeque<Pending>,
     settled: Vec<Outcome>,
     peak: f64,
+    /// Whether enough of the past was seen for it.
+    known: bool,
 }
 
 /// One machine's forecasts of one resource. Each step: [`Self::observe`], then the calibrations take [`Self::settled`],
@@ -46,14 +49,16 @@ impl Outlook {
     /// An outlook that has seen nothing; tasks younger than `young` count with their limit.
     #[must_use]
     pub fn new(horizons: &[Duration], young: Duration) -> Self {
-        let ahead = |horizon: &Duration| Ahead {
-            horizon: *horizon,
-            pending: std::collections::VecDeque::new(),
-            settled: Vec::new(),
-            peak: 0.0,
-        };
-        let ahead = horizons.iter().map(ahead).collect();
+        let ahead = horizons.iter().map(|horizon| Ahead::new(*horizon)).collect();
         Self { young, clock: Clock::default(), digest: Digest::default(), ahead }
+    }
+
+    /// Takes other settings; what was seen stays, what was forecast for other horizons goes.
+    pub(super) fn adapt(&mut self, horizons: &[Duration], young: Duration) {
+        self.young = young;
+        if !self.ahead.iter().map(|ahead| &ahead.horizon).eq(horizons) {
+            self.ahead = horizons.iter().map(|horizon| Ahead::new(*horizon)).collect();
+        }
     }
 
     /// Takes note of a step. A clock that went back is taken to have stood still.
@@ -83,6 +88,7 @@ impl Outlook {
             let view = past.view(ahead.horizon);
             ahead.peak = calibration.peak(&view).max(floor);
             floor = ahead.peak;
+            ahead.known = calibration.foresees(&view);
             ahead.remember(now_ns, &view, calibration.is_warm());
         }
     }
@@ -94,6 +100,27 @@ impl Outlook {
         long.min_by_key(|ahead| ahead.horizon).map(|ahead| ahead.peak)
     }
 
+    /// Whether enough of the past was seen for the horizon of this number.
+    #[must_use]
+    pub fn is_known(&self, number: usize) -> bool {
+        self.ahead.get(number).is_some_and(|ahead| ahead.known)
+    }
+
+    /// The longest horizon for which enough of the past was seen; until then limits are forecast.
+    #[must_use]
+    pub fn longest_known(&self) -> Option<Duration> {
+        self.ahead.iter().rev().find(|ahead| ahead.known).map(|ahead| ahead.horizon)
+    }
+
+    /// The most that a task of the last step will use by itself; its limit while it is young.
+    #[must_use]
+    pub fn own_peak(&self, task: TaskHandle) -> Option<f64> {
+        let tasks = &self.digest.tasks;
+        let at = tasks.binary_search_by_key(&task.number(), |digest| digest.task).ok()?;
+        let own = tasks[at].own_peak(self.digest.newest_ns, self.young);
+        Some(own.max(tasks[at].used))
+    }
+
     /// Sum of the limits of those present.
     #[must_use]
     pub fn limit(&self) -> f64 {
@@ -102,6 +129,11 @@ impl Outlook {
 }
 
 impl Ahead {
+    fn new(horizon: Duration) -> Self {
+        let pending = std::collections::VecDeque::new();
+        Self { horizon, pending, settled: Vec::new(), peak: 0.0, known: false }
+    }
+
     /// Follows the peaks of what is pending, and settles what is due.
     fn notice(&mut self, now_ns: u64, together: &Together) {
         self.settled.clear();

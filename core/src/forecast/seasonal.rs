@@ -153,16 +153,17 @@ fn growth(horizon: Duration, history: Duration) -> f64 {
 mod tests {
     use super::*;
     use crate::{
-        forecast::{Present, Step, TaskHandle},
+        forecast::{Present, Step},
+        ids::TaskHandle,
         time::Time,
     };
 
     const HALF_HOUR_NS: u64 = 1_800_000_000_000;
 
-    fn observe(digest: &mut Digest, slot: u64, tasks: &[(u32, f64)]) {
+    fn observe(digest: &mut Digest, slot: u64, tasks: &[(u64, f64)]) {
         let now_ns = (slot + 1) * HALF_HOUR_NS;
-        let one = |(task, used): &(u32, f64)| Present {
-            task: TaskHandle(*task),
+        let one = |(task, used): &(u64, f64)| Present {
+            task: TaskHandle::from_number(*task),
             limit: 10.0,
             used: *used,
         };

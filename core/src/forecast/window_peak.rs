@@ -1,4 +1,4 @@
-//! The peak of the last window, with a margin; nothing while the task is young.
+//! The peak of the last window, with a margin; nothing while the task is young. The schedule simulator's nodes go by it.
 //!
 //! The peak of a recent window with 10 % on top beats the published N-sigma and percentile rules at
 //! short horizons on the Bitbrains trace; work that is given back in seconds is judged by a short one.

@@ -86,6 +86,110 @@ pub struct Usage {
     #[prost(double, optional, tag = "2")]
     pub memory_mib: ::core::option::Option<f64>,
 }
+/// In what a task runs. Without one it is a process of its node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Container {
+    #[prost(oneof = "container::Kind", tags = "1")]
+    pub kind: ::core::option::Option<container::Kind>,
+}
+/// Nested message and enum types in `Container`.
+pub mod container {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Docker(super::DockerContainer),
+    }
+}
+/// A container of the node's Docker daemon, in a control group of the agent's.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DockerContainer {
+    /// As `docker run` takes it: NAME\[:TAG\] or NAME@DIGEST. Without either the tag is `latest`.
+    #[prost(string, tag = "1")]
+    pub image: ::prost::alloc::string::String,
+    #[prost(enumeration = "DockerNetwork", tag = "2")]
+    pub network: i32,
+    /// For BRIDGE only. At most 64.
+    #[prost(message, repeated, tag = "3")]
+    pub port_mappings: ::prost::alloc::vec::Vec<PortMapping>,
+    /// Directories and files of the node. At most 64.
+    #[prost(message, repeated, tag = "4")]
+    pub volumes: ::prost::alloc::vec::Vec<DockerVolume>,
+    /// What `docker run` has as flags, by their long names without the dashes; those the agent knows
+    /// are listed in docs/docker.md, any other is refused. At most 64.
+    #[prost(message, repeated, tag = "5")]
+    pub parameters: ::prost::alloc::vec::Vec<DockerParameter>,
+    /// With all the powers of the node's root.
+    #[prost(bool, tag = "6")]
+    pub privileged: bool,
+    /// Ask the registry though the image is there already.
+    #[prost(bool, tag = "7")]
+    pub force_pull: bool,
+    /// Empty: the node's on network HOST, else the container's short id.
+    #[prost(string, tag = "8")]
+    pub hostname: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PortMapping {
+    /// One of the ports that the task holds.
+    #[prost(uint32, tag = "1")]
+    pub host_port: u32,
+    #[prost(uint32, tag = "2")]
+    pub container_port: u32,
+    /// "tcp" or "udp". Empty: tcp.
+    #[prost(string, tag = "3")]
+    pub protocol: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DockerVolume {
+    /// Absolute; it must be there.
+    #[prost(string, tag = "1")]
+    pub host_path: ::prost::alloc::string::String,
+    /// Absolute, or below the sandbox.
+    #[prost(string, tag = "2")]
+    pub container_path: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub read_only: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DockerParameter {
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DockerNetwork {
+    /// HOST
+    Unspecified = 0,
+    Host = 1,
+    None = 2,
+    Bridge = 3,
+}
+impl DockerNetwork {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DOCKER_NETWORK_UNSPECIFIED",
+            Self::Host => "DOCKER_NETWORK_HOST",
+            Self::None => "DOCKER_NETWORK_NONE",
+            Self::Bridge => "DOCKER_NETWORK_BRIDGE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DOCKER_NETWORK_UNSPECIFIED" => Some(Self::Unspecified),
+            "DOCKER_NETWORK_HOST" => Some(Self::Host),
+            "DOCKER_NETWORK_NONE" => Some(Self::None),
+            "DOCKER_NETWORK_BRIDGE" => Some(Self::Bridge),
+            _ => None,
+        }
+    }
+}
 /// What a framework asks to run.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TaskInfo {
@@ -115,6 +219,8 @@ pub struct TaskInfo {
     /// narrowly comes first, and no volume.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    #[prost(message, optional, tag = "15")]
+    pub container: ::core::option::Option<Container>,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
@@ -133,10 +239,12 @@ pub struct Mesos {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
-    /// Run by /bin/sh -c. Give this or `argv`.
+    /// Run by /bin/sh -c. Give this or `argv`; in a Docker container also neither, for what its image
+    /// runs by itself.
     #[prost(string, tag = "1")]
     pub shell: ::prost::alloc::string::String,
-    /// Run directly; argv\[0\] is the program.
+    /// Run directly; argv\[0\] is the program. In a Docker container it is what follows the image in
+    /// `docker run`: arguments of the image's entrypoint, if it has one.
     #[prost(string, repeated, tag = "2")]
     pub argv: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(btree_map = "string, string", tag = "3")]
@@ -144,7 +252,8 @@ pub struct Command {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// The user to run as. Empty: the framework's user, or else the agent's.
+    /// The user to run as. Empty: the framework's user, or else the agent's; in a Docker container the
+    /// image's. A name is looked up on the node, in a Docker container in its image.
     #[prost(string, tag = "4")]
     pub user: ::prost::alloc::string::String,
 }
@@ -427,7 +536,8 @@ pub struct TaskReport {
     /// Over the last step.
     #[prost(message, optional, tag = "2")]
     pub usage: ::core::option::Option<Usage>,
-    /// Predicted peak over the horizon.
+    /// Predicted peak of the task by itself, if NodeReport.joint_forecast counts it. Absent (it is too new,
+    /// not measured, or lent): it counts with its full request.
     #[prost(message, optional, tag = "3")]
     pub forecast: ::core::option::Option<Usage>,
     /// Run-queue wait in the last step, summed over the task's threads.
@@ -468,6 +578,49 @@ pub struct NodeReport {
     /// The agent takes no new work; empty: it does.
     #[prost(string, tag = "8")]
     pub refusing_work: ::prost::alloc::string::String,
+    /// Predicted peak of all tasks that have a forecast and of all that is not a task of ours, together.
+    /// Absent: the sum of the single forecasts counts.
+    #[prost(message, optional, tag = "9")]
+    pub joint_forecast: ::core::option::Option<Usage>,
+    /// How good such forecasts were of late, by resource and horizon. At most 16.
+    #[prost(message, repeated, tag = "10")]
+    pub forecast_quality: ::prost::alloc::vec::Vec<ForecastQuality>,
+}
+/// What overcommitting costs and wins (docs/forecaster.md). Figures are over forecasts whose horizon has
+/// passed; those of two weeks ago weigh half.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ForecastQuality {
+    #[prost(enumeration = "ForecastResource", tag = "1")]
+    pub resource: i32,
+    #[prost(uint64, tag = "2")]
+    pub horizon_ms: u64,
+    /// Predicted peak over the horizon of guaranteed tasks and system together: CPUs or MiB.
+    #[prost(double, optional, tag = "3")]
+    pub peak: ::core::option::Option<f64>,
+    /// The violation rate aimed at.
+    #[prost(double, tag = "4")]
+    pub target: f64,
+    /// The margin is learnt; before a day has been seen it is a fixed one.
+    #[prost(bool, tag = "5")]
+    pub calibrated: bool,
+    /// How many forecasts the figures below are of.
+    #[prost(double, optional, tag = "6")]
+    pub forecasts: ::core::option::Option<f64>,
+    /// Share of forecasts that were passed by the peak that came.
+    #[prost(double, optional, tag = "7")]
+    pub violation_rate: ::core::option::Option<f64>,
+    /// By what share of that peak, on average over all.
+    #[prost(double, optional, tag = "8")]
+    pub severity: ::core::option::Option<f64>,
+    /// 1 - forecast / limits: the share that was not held back.
+    #[prost(double, optional, tag = "9")]
+    pub savings: ::core::option::Option<f64>,
+    /// Held back for each unit used.
+    #[prost(double, optional, tag = "10")]
+    pub held_per_used: ::core::option::Option<f64>,
+    /// Why figures are absent; empty: they are there.
+    #[prost(string, tag = "11")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LendingChange {
@@ -503,7 +656,7 @@ pub struct FileChunk {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AllocatorMessage {
-    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 20")]
+    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20")]
     pub message: ::core::option::Option<allocator_message::Message>,
 }
 /// Nested message and enum types in `AllocatorMessage`.
@@ -524,6 +677,8 @@ pub mod allocator_message {
         ReadFile(super::ReadFile),
         #[prost(message, tag = "7")]
         DestroyVolume(super::DestroyVolume),
+        #[prost(message, tag = "8")]
+        Promote(super::PromoteTask),
         #[prost(message, tag = "20")]
         ToExecutor(super::ExecutorMessage),
     }
@@ -597,6 +752,20 @@ pub struct KillTask {
     #[prost(enumeration = "Reason", tag = "4")]
     pub reason: i32,
 }
+/// A task that runs on lent resources holds these as a promise from now on: it goes on running, and is
+/// lent no more. Told again until the agent names it as promised in its hello.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PromoteTask {
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    #[prost(uint64, tag = "2")]
+    pub handle: u64,
+    #[prost(message, optional, tag = "3")]
+    pub resources: ::core::option::Option<Resources>,
+    /// The part of that which is reserved.
+    #[prost(message, repeated, tag = "4")]
+    pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+}
 /// Ends a volume and all that is in it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DestroyVolume {
@@ -629,6 +798,35 @@ pub struct ReadFile {
     pub offset: u64,
     #[prost(uint32, tag = "6")]
     pub max_bytes: u32,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ForecastResource {
+    Unspecified = 0,
+    Cpus = 1,
+    Memory = 2,
+}
+impl ForecastResource {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FORECAST_RESOURCE_UNSPECIFIED",
+            Self::Cpus => "FORECAST_RESOURCE_CPUS",
+            Self::Memory => "FORECAST_RESOURCE_MEMORY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FORECAST_RESOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "FORECAST_RESOURCE_CPUS" => Some(Self::Cpus),
+            "FORECAST_RESOURCE_MEMORY" => Some(Self::Memory),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod agent_link_client {
@@ -977,7 +1175,7 @@ pub struct Constraint {
     /// What of the agent is looked at.
     #[prost(oneof = "constraint::Selector", tags = "1, 2")]
     pub selector: ::core::option::Option<constraint::Selector>,
-    #[prost(oneof = "constraint::Predicate", tags = "3, 4, 5")]
+    #[prost(oneof = "constraint::Predicate", tags = "3, 4, 5, 6, 7")]
     pub predicate: ::core::option::Option<constraint::Predicate>,
 }
 /// Nested message and enum types in `Constraint`.
@@ -1000,6 +1198,13 @@ pub mod constraint {
         /// Holds as well where it is not there.
         #[prost(string, tag = "5")]
         NotEquals(::prost::alloc::string::String),
+        /// It is there and all of it matches this regular expression (RE2's syntax without Unicode
+        /// classes; compiled it has at most 4 KiB).
+        #[prost(string, tag = "6")]
+        Matches(::prost::alloc::string::String),
+        /// Holds as well where it is not there.
+        #[prost(string, tag = "7")]
+        NotMatches(::prost::alloc::string::String),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1142,6 +1347,22 @@ pub struct AcceptRequest {
     /// Done before the tasks are launched, in order, to what is offered; all or none.
     #[prost(message, repeated, tag = "5")]
     pub operations: ::prost::alloc::vec::Vec<Operation>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PromoteRequest {
+    #[prost(message, optional, tag = "1")]
+    pub caller: ::core::option::Option<Caller>,
+    #[prost(string, tag = "2")]
+    pub task_id: ::prost::alloc::string::String,
+    /// Promised offers of the agent that the task runs on.
+    #[prost(string, repeated, tag = "3")]
+    pub offer_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the task holds then, in place of what was lent.
+    #[prost(message, optional, tag = "4")]
+    pub resources: ::core::option::Option<Resources>,
+    /// Do not offer the rest again for this long, in milliseconds. Unset: 5000.
+    #[prost(uint64, optional, tag = "5")]
+    pub refuse_ms: ::core::option::Option<u64>,
 }
 /// A change of what resources are kept for. Those to reserve or create are named as they will be,
 /// those to unreserve or destroy as they are. Only for the framework's own role.
@@ -1410,6 +1631,29 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("headroom.v1.Scheduler", "Accept"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes promised offers of its node for a task that runs there on lent resources: it goes on
+        /// running, holds what is asked for as a promise, and is lent no more.
+        pub async fn promote(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PromoteRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Scheduler/Promote",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Scheduler", "Promote"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn decline(
             &mut self,
             request: impl tonic::IntoRequest<super::DeclineRequest>,
@@ -1593,6 +1837,12 @@ pub mod scheduler_server {
         async fn accept(
             &self,
             request: tonic::Request<super::AcceptRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
+        /// Takes promised offers of its node for a task that runs there on lent resources: it goes on
+        /// running, holds what is asked for as a promise, and is lent no more.
+        async fn promote(
+            &self,
+            request: tonic::Request<super::PromoteRequest>,
         ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
         async fn decline(
             &self,
@@ -1822,6 +2072,49 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AcceptSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Scheduler/Promote" => {
+                    #[allow(non_camel_case_types)]
+                    struct PromoteSvc<T: Scheduler>(pub Arc<T>);
+                    impl<T: Scheduler> tonic::server::UnaryService<super::PromoteRequest>
+                    for PromoteSvc<T> {
+                        type Response = super::CallResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PromoteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::promote(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PromoteSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2294,6 +2587,9 @@ pub struct AgentState {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// How good the node's forecasts were of late, by resource and horizon.
+    #[prost(message, repeated, tag = "24")]
+    pub forecast_quality: ::prost::alloc::vec::Vec<ForecastQuality>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FrameworkState {
@@ -2376,7 +2672,8 @@ pub struct Role {
     /// What it may hold in all; unset: no limit.
     #[prost(message, optional, tag = "7")]
     pub limit: ::core::option::Option<Limit>,
-    /// What it holds or is offered and that is not lent, in this role and those below.
+    /// What quota counts of this role and those below: what they hold or are offered and is not lent,
+    /// and what is reserved for them and idle.
     #[prost(message, optional, tag = "8")]
     pub consumed: ::core::option::Option<Resources>,
 }

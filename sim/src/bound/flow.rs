@@ -123,7 +123,8 @@ mod tests {
             let mut profile = Profile::default();
             profile.push(*length, 1_000);
             let name = number.to_string();
-            Job { name, submitted_ms: *submitted_ms, request_cpus_milli: 1_000, profile }
+            let submitted_ms = *submitted_ms;
+            Job { name, submitted_ms, request_cpus_milli: 1_000, profile, memory: None }
         });
         Workload::new(jobs.collect(), Repairs::default()).unwrap()
     }

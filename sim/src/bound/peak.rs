@@ -5,7 +5,7 @@
 
 use crate::schedule::Series;
 
-/// The sum over all steps of what the oracle holds on one node, in thousandths of a CPU times steps.
+/// The sum over all steps of what the oracle holds on one node, in thousandths times steps.
 #[must_use]
 pub fn held<'a>(tasks: impl Iterator<Item = &'a Series>, horizon_steps: usize) -> u128 {
     let mut tasks: Vec<_> = tasks.filter(|task| !task.uses.is_empty()).collect();

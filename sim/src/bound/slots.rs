@@ -103,7 +103,13 @@ mod tests {
         let jobs = [(0, 100), (10, 50), (20, 10)].into_iter().map(|(submitted_ms, length)| {
             let mut profile = Profile::default();
             profile.push(length, 1);
-            Job { name: format!("{length}"), submitted_ms, request_cpus_milli: 1, profile }
+            Job {
+                name: format!("{length}"),
+                submitted_ms,
+                request_cpus_milli: 1,
+                profile,
+                memory: None,
+            }
         });
         let workload = Workload::new(jobs.collect(), Repairs::default()).unwrap();
         let mean = |order| mean_delay_ms(&workload, 1, order).unwrap();

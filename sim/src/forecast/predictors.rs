@@ -3,7 +3,7 @@
 use super::{Fleet, ForecastError, Independent, Pooled};
 use crate::trace::Resource;
 use headroom_core::forecast::{
-    Expert, HeadroomSettings,
+    Expert, Headroom, HeadroomSettings,
     experts::{
         KoordinatorBatch, KoordinatorLike, Largest, Limit, MachineMaximum, NSigma, RcLike, VpaLike,
     },
@@ -51,13 +51,8 @@ impl Predictor {
 
     /// Ours, with one calibration for all machines.
     fn pooled(name: &'static str, about: &'static str) -> Self {
-        let settings = |setting: &Setting| HeadroomSettings {
-            horizons: setting.horizons.clone(),
-            target: setting.target,
-            ..HeadroomSettings::default()
-        };
         let make: Make =
-            Box::new(move |setting| Box::new(Pooled::new(setting.machines, &settings(setting))));
+            Box::new(move |setting| Box::new(Pooled::new(setting.machines, &ours(setting))));
         Self { name, about, make }
     }
 
@@ -65,6 +60,14 @@ impl Predictor {
     #[must_use]
     pub fn make(&self, setting: &Setting) -> Box<dyn Fleet> {
         (self.make)(setting)
+    }
+}
+
+fn ours(setting: &Setting) -> HeadroomSettings {
+    HeadroomSettings {
+        horizons: setting.horizons.clone(),
+        target: setting.target,
+        ..HeadroomSettings::default()
     }
 }
 
@@ -103,6 +106,11 @@ pub fn all() -> Vec<Predictor> {
         Predictor::new("machine-max-1d-x1.1", "the same, plus 10 %", maximum(24, 1.1)),
         Predictor::new("machine-max-7d-x1.1", "the same, plus 10 %", maximum(168, 1.1)),
         Predictor::pooled("headroom", "ours: peaks of day, week and season, calibrated online"),
+        Predictor::new(
+            "headroom-alone",
+            "the same, each machine calibrated by itself",
+            |setting| Headroom::new(&ours(setting)),
+        ),
     ]
 }
 

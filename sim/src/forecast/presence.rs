@@ -1,7 +1,7 @@
 //! Who is present on one machine, step after step.
 
 use crate::trace::Trace;
-use headroom_core::forecast::{Present, TaskHandle};
+use headroom_core::{forecast::Present, ids::TaskHandle};
 
 /// Walks the steps of one machine. A task's handle is its number in the order in which tasks came to the machine.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl<'a> Presence<'a> {
         self.present.extend(self.active.iter().map(|number| {
             let series = series(*number);
             Present {
-                task: TaskHandle(*number as u32),
+                task: TaskHandle::from_number(*number as u64),
                 limit: f64::from(series.limit),
                 used: f64::from(series.used[step - series.first]),
             }

@@ -11,15 +11,17 @@ use thiserror::Error;
 
 /// At most so many nodes are simulated.
 const MAX_NODES: usize = 100_000;
+/// The core offers no less than so much.
+const LEAST_CPUS_MILLI: u64 = headroom_core::offer::SMALLEST.cpus_milli();
 /// At most so many frameworks.
 const MAX_FRAMEWORKS: usize = 10_000;
 
-/// Whether idle resources are lent.
+/// Whether something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Switch {
-    /// They are, and taken back.
+    /// It is.
     On,
-    /// What is held is held.
+    /// It is not.
     Off,
 }
 
@@ -42,6 +44,12 @@ pub struct Arguments {
     /// CPUs of a node, in the trace's unit [default: the most that a job asks for]
     #[arg(long, value_name = "AMOUNT")]
     pub node_cpus: Option<f64>,
+    /// Memory of a node, in the trace's unit [default: the most that a job asks for]
+    #[arg(long, value_name = "AMOUNT")]
+    pub node_memory: Option<f64>,
+    /// Whether jobs ask for and use memory, where the trace tells of it
+    #[arg(long, value_enum, default_value = "on")]
+    pub memory: Switch,
     /// How the queue is worked off
     #[arg(long, value_enum, default_value = "headroom")]
     pub policy: Policy,
@@ -110,7 +118,8 @@ pub fn run(
     let text = if surroundings.json {
         output::json(&summary)
     } else {
-        output::table(&summary, jobs::unit(arguments.format))
+        let units = [jobs::unit(arguments.format), jobs::memory_unit(arguments.format)];
+        output::table(&summary, units)
     };
     Ok(surroundings.out.write_all(text.as_bytes())?)
 }
@@ -127,16 +136,27 @@ pub fn simulate(arguments: &Arguments, progress: bool) -> Result<Summary, Schedu
         step: arguments.sample.map(Into::into),
         only: arguments.only.clone(),
     };
-    let workload = jobs::read(&arguments.trace, &reading)?;
-    let largest = workload.largest_request_cpus_milli();
-    let node_cpus_milli =
-        arguments.node_cpus.map_or(largest, |cpus| (cpus * 1_000.0).round() as u64);
-    let workload = workload.fitting(node_cpus_milli).map_err(JobsError::from)?;
+    let workload = jobs::read(&arguments.trace, &reading, arguments.memory == Switch::On)?;
+    let milli = |amount: f64| (amount * 1_000.0).round() as u64;
+    let node_cpus_milli = arguments.node_cpus.map_or(workload.largest_request_cpus_milli(), milli);
+    if node_cpus_milli < LEAST_CPUS_MILLI {
+        let what = "nodes of less than 0.01 CPUs are never offered: give larger ones (--node-cpus)";
+        return Err(ScheduleError::Option(what.to_owned()));
+    }
+    let largest = workload.largest_request_memory_milli();
+    if largest.is_none() && arguments.node_memory.is_some() {
+        let what = "--node-memory: the trace does not tell of memory, or --memory is off";
+        return Err(ScheduleError::Option(what.to_owned()));
+    }
+    let node_memory_milli = largest.map(|largest| arguments.node_memory.map_or(largest, milli));
+    let fitting = workload.fitting(node_cpus_milli, node_memory_milli.unwrap_or(0));
+    let workload = fitting.map_err(JobsError::of(&arguments.trace))?;
     let setup = Setup {
         policy: arguments.policy,
         reclaim: arguments.reclaim == Switch::On,
         nodes: arguments.nodes,
         node_cpus_milli,
+        node_memory_milli,
         frameworks: arguments.frameworks,
         step: arguments.step.into(),
         seed: arguments.seed,
@@ -166,8 +186,13 @@ impl Arguments {
         if !(1..=MAX_FRAMEWORKS).contains(&self.frameworks) {
             return refuse(format!("--frameworks must lie between 1 and {MAX_FRAMEWORKS}"));
         }
-        if self.node_cpus.is_some_and(|cpus| !(cpus > 0.0 && cpus <= 1e9)) {
-            return refuse("--node-cpus must lie above 0, up to 1e9".to_owned());
+        if self.node_cpus.is_some_and(|cpus| !(0.01..=1e9).contains(&cpus)) {
+            return refuse("--node-cpus must lie above 0 (0.01 at least), up to 1e9".to_owned());
+        }
+        if self.node_memory.is_some_and(|memory| !(0.001..=1e15).contains(&memory)) {
+            return refuse(
+                "--node-memory must lie above 0 (0.001 at least), up to 1e15".to_owned(),
+            );
         }
         let whole_ms = |time: humantime::Duration| time.subsec_nanos().is_multiple_of(1_000_000);
         if self.step.is_zero() || !whole_ms(self.step) || self.step.as_secs() > 3_600 {

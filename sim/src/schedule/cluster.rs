@@ -5,7 +5,8 @@ use super::{
     node::{LOOK_MS, Node, Outcry, Running},
     policy::{Policy, STANDS_BELOW_PPM},
     record::Record,
-    workload::Workload,
+    refusals::Refusals,
+    workload::{Job, Profile, Workload},
 };
 use crate::seed::Seed;
 use headroom_core::{
@@ -26,8 +27,9 @@ use std::{
 };
 use thiserror::Error;
 
-/// The memory of a simulated node. Traces say nothing of memory in use, so jobs ask for none of it.
-const NODE_MEMORY_MILLI_MIB: u64 = 1_024_000;
+/// The memory of a simulated node as the core sees it, whatever the trace's unit: what is the least
+/// that is offered must not depend on that.
+const NODE_MEMORY_MILLI_MIB: u64 = 1_024_000_000;
 
 /// Why a simulation ended before its jobs.
 #[derive(Debug, Error)]
@@ -59,6 +61,8 @@ pub struct Setup {
     pub nodes: usize,
     /// What each has, in thousandths of a CPU.
     pub node_cpus_milli: u64,
+    /// The memory of each, in thousandths of the trace's unit; none: jobs ask for no memory.
+    pub node_memory_milli: Option<u64>,
     /// How many frameworks the jobs are dealt to.
     pub frameworks: usize,
     /// The length of a time step.
@@ -72,6 +76,38 @@ impl Setup {
     #[must_use]
     pub fn frameworks(&self) -> usize {
         if self.policy == Policy::Fcfs { 1 } else { self.frameworks.max(1) }
+    }
+
+    /// What a node has, as the core sees it.
+    const fn node(&self) -> Amounts {
+        Amounts::of(self.node_cpus_milli, NODE_MEMORY_MILLI_MIB)
+    }
+
+    /// The trace's memory as the core sees it.
+    fn to_core_memory(&self, amount_milli: u64) -> u64 {
+        let Some(node_milli) = self.node_memory_milli else { return 0 };
+        let scaled = u128::from(amount_milli) * u128::from(NODE_MEMORY_MILLI_MIB);
+        u64::try_from(scaled / u128::from(node_milli.max(1))).unwrap_or(u64::MAX)
+    }
+
+    /// The core's MiB in the trace's unit.
+    #[must_use]
+    pub fn from_core_memory(&self, mib: f64) -> f64 {
+        let node_milli = self.node_memory_milli.unwrap_or(0) as f64;
+        mib * node_milli / NODE_MEMORY_MILLI_MIB as f64
+    }
+
+    /// What a job asks for, as the core sees it.
+    fn request(&self, job: &Job) -> Amounts {
+        let memory = job.memory.as_ref().map_or(0, |memory| memory.request_milli);
+        Amounts::of(job.request_cpus_milli, self.to_core_memory(memory))
+    }
+
+    /// What it uses of CPU and, as the core sees it, of memory.
+    fn profiles(&self, job: &Job) -> Profiles {
+        let memory = job.memory.as_ref().filter(|_| self.node_memory_milli.is_some());
+        let memory = memory.map(|memory| memory.profile.mapped(|used| self.to_core_memory(used)));
+        (Arc::new(job.profile.clone()), memory.map(Arc::new))
     }
 }
 
@@ -88,6 +124,9 @@ enum Event {
     Step,
 }
 
+/// What a job uses of CPU and of memory.
+type Profiles = (Arc<Profile>, Option<Arc<Profile>>);
+
 struct Place {
     node: Node,
     generation: u64,
@@ -98,7 +137,8 @@ struct Place {
 pub(crate) struct Cluster<'a> {
     setup: &'a Setup,
     workload: &'a Workload,
-    profiles: Vec<Arc<super::workload::Profile>>,
+    profiles: Vec<Profiles>,
+    requests: Vec<Amounts>,
     machine: Machine,
     now_ms: u64,
     places: Vec<Place>,
@@ -111,6 +151,7 @@ pub(crate) struct Cluster<'a> {
     running: BTreeMap<usize, (usize, TaskHandle)>,
     events: BinaryHeap<Reverse<(u64, Event)>>,
     effects: VecDeque<Effect>,
+    refusals: Refusals,
     left: usize,
     record: Record,
 }
@@ -123,7 +164,8 @@ impl<'a> Cluster<'a> {
         let mut cluster = Self {
             setup,
             workload,
-            profiles: workload.jobs.iter().map(|job| Arc::new(job.profile.clone())).collect(),
+            profiles: workload.jobs.iter().map(|job| setup.profiles(job)).collect(),
+            requests: workload.jobs.iter().map(|job| setup.request(job)).collect(),
             machine: Machine::new(settings, 1),
             now_ms: 0,
             places: Vec::new(),
@@ -134,6 +176,7 @@ impl<'a> Cluster<'a> {
             running: BTreeMap::new(),
             events: BinaryHeap::new(),
             effects: VecDeque::new(),
+            refusals: Refusals::default(),
             left: jobs,
             record: Record::new(jobs, setup.nodes),
         };
@@ -168,13 +211,13 @@ impl<'a> Cluster<'a> {
     }
 
     fn join(&mut self, number: usize) -> Result<(), ClusterError> {
-        let total = Amounts::of(self.setup.node_cpus_milli, NODE_MEMORY_MILLI_MIB).into();
+        let total = self.setup.node().into();
         let hello =
             AgentHello { hostname: format!("node{number}"), total, ..AgentHello::default() };
         let reply = self.apply(Command::AgentHello(hello))?;
         let Reply::Agent(agent) = reply else { return Err(ClusterError::Unexpected(reply)) };
         self.by_agent.insert(agent, number);
-        let node = Node::new(agent, self.setup.node_cpus_milli, reclaim::Policy::default());
+        let node = Node::new(agent, self.setup.node(), reclaim::Policy::default());
         self.places.push(Place { node, generation: 0, look_due: false });
         self.drain()
     }
@@ -207,6 +250,7 @@ impl<'a> Cluster<'a> {
                 return Err(ClusterError::NeverDone { left: self.left, days });
             }
         }
+        self.record.memory_short_ms = self.places.iter().map(|place| place.node.short_ms()).sum();
         self.record.end(self.now_ms, self.machine.state().ledger);
         Ok(self.record)
     }
@@ -234,16 +278,28 @@ impl<'a> Cluster<'a> {
 
     /// Carries effects out, and those of what that leads to.
     fn drain(&mut self) -> Result<(), ClusterError> {
-        while let Some(effect) = self.effects.pop_front() {
-            self.carry_out(effect)?;
+        loop {
+            while let Some(effect) = self.effects.pop_front() {
+                self.carry_out(effect)?;
+            }
+            let together = self.refusals.take();
+            if together.is_empty() {
+                return Ok(());
+            }
+            let (now, mut effects) = (Time::from_millis(self.now_ms), Vec::new());
+            for (caller, offer, refusal) in together {
+                let command = Command::Decline(caller, vec![offer], refusal);
+                self.machine.decide(now, command, &mut effects)?;
+            }
+            self.machine.make_offers(now, &mut effects);
+            self.effects.extend(effects);
         }
-        Ok(())
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), ClusterError> {
         match effect {
             Effect::Launch(agent, order) => self.launch(agent, order.handle, &order.payload),
-            Effect::Promote(agent, handle, request) => {
+            Effect::Promote(agent, handle, request, _) => {
                 let Some(node) = self.by_agent.get(&agent).copied() else { return Ok(()) };
                 self.touch(node)?;
                 self.places[node].node.promote(handle, request.amounts.cpus_milli());
@@ -303,7 +359,7 @@ impl<'a> Cluster<'a> {
     fn answer(&mut self, id: FrameworkId, offers: &[OfferMade]) -> Result<(), ClusterError> {
         let Some(number) = self.by_framework.get(&id).copied() else { return Ok(()) };
         self.record.offers += offers.len() as u64;
-        let jobs = &self.workload.jobs;
+        let requests = &self.requests;
         let (places, running) = (&self.places, &self.running);
         let stands = |job: usize| {
             let (node, handle) = running.get(&job)?;
@@ -311,7 +367,7 @@ impl<'a> Cluster<'a> {
             let task = tasks.find(|task| task.handle == *handle)?;
             (task.speed_ppm() < STANDS_BELOW_PPM).then_some(task.done_ns())
         };
-        let request = |job: usize| jobs[job].request_cpus_milli;
+        let request = |job: usize| requests[job];
         let launches = &self.record.jobs;
         let begun = |job: usize| launches[job].launches;
         let framework = &mut self.frameworks[number];
@@ -331,7 +387,7 @@ impl<'a> Cluster<'a> {
                 self.apply(Command::Accept(caller, vec![offer], vec![launch], refusal))?;
             }
             Answer::Promote(offer, job) => {
-                let request = Amounts::of(self.workload.jobs[job].request_cpus_milli, 0).into();
+                let request = self.requests[job].into();
                 let promotion = Promotion { name: self.record.name(job), request };
                 let command = Command::Promote(caller, vec![offer], promotion, refusal);
                 if self.apply(command).is_err() {
@@ -355,12 +411,19 @@ impl<'a> Cluster<'a> {
                     self.apply(Command::Decline(caller, vec![offer], refusal))?;
                     return Ok(());
                 }
-                let launch = self.order(job, self.workload.jobs[job].request_cpus_milli);
+                let launch = self.order(job, self.requests[job].cpus_milli());
                 self.apply(Command::Accept(caller, vec![offer], vec![launch], refusal))?;
             }
             Answer::Decline(offer, refusal) => {
                 self.record.declined += 1;
-                self.apply(Command::Decline(caller, vec![offer], refusal))?;
+                let agent = self.machine.state().offers.get(offer).map(|offer| offer.agent);
+                let Some(agent) = agent else { return Ok(()) };
+                let refusal = (caller, offer, refusal);
+                if let Some((caller, offer, refusal)) =
+                    self.refusals.note(self.now_ms, agent, refusal)
+                {
+                    self.apply(Command::Decline(caller, vec![offer], refusal))?;
+                }
             }
         }
         Ok(())
@@ -369,7 +432,7 @@ impl<'a> Cluster<'a> {
     fn order(&mut self, job: usize, cpus_milli: u64) -> Launch {
         Launch {
             name: self.record.new_name(job),
-            request: Amounts::of(cpus_milli, 0).into(),
+            request: Amounts::of(cpus_milli, self.requests[job].memory_milli_mib()).into(),
             fault: None,
             executor: None,
             payload: (job as u64).to_le_bytes().to_vec(),
@@ -390,9 +453,9 @@ impl<'a> Cluster<'a> {
         };
         let (revocable, request) = (task.revocable, task.request.amounts.cpus_milli());
         let now = Time::from_millis(self.now_ms);
-        let profile = Arc::clone(&self.profiles[job]);
+        let profiles = self.profiles[job].clone();
         debug_assert!(!self.running.contains_key(&job), "job {job} runs already");
-        let started = Running::new(now, handle, job, revocable, request, profile);
+        let started = Running::new(now, handle, job, revocable, request, profiles);
         self.touch(node)?;
         self.places[node].node.start(started);
         self.running.insert(job, (node, handle));
@@ -507,7 +570,10 @@ impl<'a> Cluster<'a> {
                 Outcry::Lending(on, why) => {
                     self.apply(Command::AgentLending(agent, on, why.to_owned()))?;
                 }
-                Outcry::Kill(handle) => self.end(node, handle, Reason::Preempted)?,
+                Outcry::Kill(handle, for_memory) => {
+                    self.record.memory_evictions += u64::from(for_memory);
+                    self.end(node, handle, Reason::Preempted)?;
+                }
             }
             self.drain()?;
         }
@@ -524,7 +590,7 @@ impl<'a> Cluster<'a> {
             debug_assert!(ended.is_empty(), "ends come before steps");
             let agent = place.node.agent;
             let report = place.node.report(self.now_ms);
-            self.record.observe(node, &report);
+            self.record.observe(node, &report, self.setup.node_memory_milli.is_some());
             self.apply(Command::AgentReport(agent, Box::new(report)))?;
             self.drain()?;
         }

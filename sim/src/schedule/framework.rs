@@ -6,6 +6,7 @@ use headroom_core::{
     command::Caller,
     effect::OfferMade,
     ids::{AgentId, OfferId},
+    resources::Amounts,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,7 @@ use std::{
 /// What it says to one offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// Runs a job on it, holding so much.
+    /// Runs a job on it, holding so much CPU.
     Launch(OfferId, usize, u64),
     /// Makes a job that runs there on lent resources hold a promise.
     Promote(OfferId, usize),
@@ -61,7 +62,7 @@ impl Framework {
     pub(crate) fn answer(
         &mut self,
         offers: &[OfferMade],
-        request: impl Fn(usize) -> u64,
+        request: impl Fn(usize) -> Amounts,
         begun: impl Fn(usize) -> u64,
         stands: impl Fn(usize) -> Option<u64>,
     ) -> Vec<Answer> {
@@ -78,11 +79,10 @@ impl Framework {
     fn answer_promised(
         &mut self,
         offer: &OfferMade,
-        request: &impl Fn(usize) -> u64,
+        request: &impl Fn(usize) -> Amounts,
         stands: &impl Fn(usize) -> Option<u64>,
     ) -> Answer {
-        let cpus = offer.resources.amounts.cpus_milli();
-        let fits = |job: usize| request(job) <= cpus;
+        let fits = |job: usize| request(job).fits_in(offer.resources.amounts);
         if self.policy == Policy::Headroom {
             let mut here = self.lent.iter().filter(|(_, agent)| **agent == offer.agent);
             if let Some(job) = here.find(|(job, _)| fits(**job)).map(|(job, _)| *job) {
@@ -92,7 +92,7 @@ impl Framework {
         }
         if let Some(job) = self.next(fits) {
             self.queue.remove(&job);
-            return Answer::Launch(offer.offer, job, request(job));
+            return Answer::Launch(offer.offer, job, request(job).cpus_milli());
         }
         if self.policy == Policy::Headroom {
             let standing = self.lent.keys().filter(|job| fits(**job));
@@ -108,16 +108,22 @@ impl Framework {
     fn answer_lent(
         &mut self,
         offer: &OfferMade,
-        request: &impl Fn(usize) -> u64,
+        request: &impl Fn(usize) -> Amounts,
         begun: &impl Fn(usize) -> u64,
     ) -> Answer {
-        let cpus = offer.resources.amounts.cpus_milli();
-        let enough = |job: usize| cpus >= request(job) * least_lent_milli(begun(job)) / 1_000;
+        let (cpus, memory) =
+            (offer.resources.amounts.cpus_milli(), offer.resources.amounts.memory_milli_mib());
+        // A part of the CPUs makes it slower; of memory it needs all it asks for.
+        let enough = |job: usize| {
+            let asks = request(job);
+            cpus >= asks.cpus_milli() * least_lent_milli(begun(job)) / 1_000
+                && memory >= asks.memory_milli_mib()
+        };
         match self.next(enough) {
             Some(job) => {
                 self.queue.remove(&job);
                 self.lent.insert(job, offer.agent);
-                Answer::Launch(offer.offer, job, request(job).min(cpus))
+                Answer::Launch(offer.offer, job, request(job).cpus_milli().min(cpus))
             }
             None => Answer::Decline(offer.offer, REFUSAL),
         }

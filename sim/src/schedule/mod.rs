@@ -12,6 +12,7 @@ mod node;
 mod output;
 mod policy;
 mod record;
+mod refusals;
 mod summary;
 mod surf;
 pub mod workload;

@@ -2,7 +2,9 @@
 //!
 //! Guaranteed tasks get what they would use: their requests fit the node. Lent tasks share what is
 //! left below the quota of `core/reclaim`, by weight (their requests), as the kernel shares CPU among
-//! cgroups. A task that gets a part of what it would use makes progress by that part.
+//! cgroups. A task that gets a part of what it would use makes progress by that part. Of memory all
+//! get what they use: where that is more than there is, `core/reclaim` ends lent tasks, and until it
+//! has, the node is short of it.
 
 use super::workload::{NS_PER_MS, Profile};
 use headroom_core::{
@@ -10,6 +12,7 @@ use headroom_core::{
     forecast::{Forecaster as _, WindowPeak, WindowPeakSettings},
     ids::{AgentId, TaskHandle},
     reclaim::{Action, LentTask, Policy, Reclaimer, Signals},
+    resources::Amounts,
     time::Time,
     usage::{Sample, rates},
 };
@@ -21,6 +24,33 @@ const FULL_PPM: u64 = 1_000_000;
 /// How often an agent looks at pressure (as `agent/meter` does).
 pub(crate) const LOOK_MS: u64 = 100;
 
+/// What a task would use of one resource, followed along its own time.
+#[derive(Debug)]
+struct Course {
+    profile: Arc<Profile>,
+    stretch: usize,
+}
+
+impl Course {
+    fn new(profile: Arc<Profile>) -> Self {
+        Self { profile, stretch: 0 }
+    }
+
+    /// Brings it up to a task's own time; says what is used then.
+    fn follow(&mut self, done_ns: u64) -> u64 {
+        let stretches = self.profile.stretches();
+        while stretches.get(self.stretch).is_some_and(|(end, _)| end * NS_PER_MS <= done_ns) {
+            self.stretch += 1;
+        }
+        stretches.get(self.stretch).map_or(0, |(_, used)| *used)
+    }
+
+    /// When its use changes, in the task's own time.
+    fn next_ns(&self) -> Option<u64> {
+        self.profile.stretches().get(self.stretch).map(|(end, _)| end * NS_PER_MS)
+    }
+}
+
 /// A task that runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -29,14 +59,16 @@ pub(crate) struct Running {
     pub(crate) revocable: bool,
     request_milli: u64,
     since: Time,
-    profile: Arc<Profile>,
-    stretch: usize,
+    cpu: Course,
+    /// Nothing where the trace does not tell of memory.
+    memory: Option<Course>,
     /// Its own time, in nanoseconds.
     done_ns: u64,
     speed_ppm: u64,
     would_use_milli: u64,
     gets_milli: u64,
     cpu_ns: u64,
+    memory_milli_mib: u64,
     before: Option<Sample>,
     forecast: WindowPeak,
 }
@@ -48,7 +80,7 @@ impl Running {
         job: usize,
         revocable: bool,
         request_milli: u64,
-        profile: Arc<Profile>,
+        (cpu, memory): (Arc<Profile>, Option<Arc<Profile>>),
     ) -> Self {
         Self {
             handle,
@@ -56,13 +88,14 @@ impl Running {
             revocable,
             request_milli,
             since: now,
-            profile,
-            stretch: 0,
+            cpu: Course::new(cpu),
+            memory: memory.map(Course::new),
             done_ns: 0,
             speed_ppm: 0,
             would_use_milli: 0,
             gets_milli: 0,
             cpu_ns: 0,
+            memory_milli_mib: 0,
             before: None,
             forecast: WindowPeak::new(WindowPeakSettings::default()),
         }
@@ -87,34 +120,29 @@ impl Running {
         // A millisecond at a millionth of full speed is a nanosecond.
         self.done_ns += elapsed_ms * self.speed_ppm;
         self.cpu_ns += elapsed_ms * self.gets_milli * (NS_PER_MS / 1_000);
-        let stretches = self.profile.stretches();
-        while stretches.get(self.stretch).is_some_and(|(end, _)| end * NS_PER_MS <= self.done_ns) {
-            self.stretch += 1;
-        }
-        self.would_use_milli = stretches.get(self.stretch).map_or(0, |(_, used)| *used);
+        self.would_use_milli = self.cpu.follow(self.done_ns);
+        self.memory_milli_mib =
+            self.memory.as_mut().map_or(0, |memory| memory.follow(self.done_ns));
     }
 
     fn is_over(&self) -> bool {
-        self.stretch >= self.profile.stretches().len()
+        self.cpu.next_ns().is_none()
     }
 
     /// When its use changes or it ends, at its present speed.
     fn next_change_ms(&self, now_ms: u64) -> Option<u64> {
-        let (end, _) = self.profile.stretches().get(self.stretch)?;
-        let left_ns = (end * NS_PER_MS).saturating_sub(self.done_ns);
+        let memory_ns = self.memory.as_ref().and_then(Course::next_ns);
+        let next_ns = self.cpu.next_ns()?.min(memory_ns.unwrap_or(u64::MAX));
+        let left_ns = next_ns.saturating_sub(self.done_ns);
         (self.speed_ppm > 0).then(|| now_ms + left_ns.div_ceil(self.speed_ppm).max(1))
     }
 
     fn meter(&mut self, now: Time) -> TaskUsage {
-        let sample = Sample {
-            at: now,
-            cpu_ns: Some(self.cpu_ns),
-            memory_bytes: Some(0),
-            ..Sample::default()
-        };
+        let sample = Sample { at: now, cpu_ns: Some(self.cpu_ns), ..Sample::default() };
         let before = self.before.replace(sample);
         let moved = before.and_then(|before| rates(&before, &sample));
-        let usage = moved.map(|moved| moved.usage).unwrap_or_default();
+        let mut usage = moved.map(|moved| moved.usage).unwrap_or_default();
+        usage.memory_milli_mib = Some(self.memory_milli_mib);
         if usage.cpus_milli.is_some() {
             self.forecast.observe(now, usage);
         }
@@ -126,7 +154,8 @@ impl Running {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcry {
     Lending(bool, &'static str),
-    Kill(TaskHandle),
+    /// A task is to end, for want of memory or not.
+    Kill(TaskHandle, bool),
 }
 
 /// See the module.
@@ -134,33 +163,53 @@ pub(crate) enum Outcry {
 pub(crate) struct Node {
     pub(crate) agent: AgentId,
     capacity_milli: u64,
+    memory_milli_mib: u64,
     tasks: Vec<Running>,
     last_ms: u64,
+    policy: Policy,
     reclaimer: Reclaimer,
     system: WindowPeak,
     /// When the ladder last did something, or saw something new.
     stirred_ms: u64,
     calm_ms: u64,
     reclaims: u64,
+    /// For how long its tasks used more memory than it has.
+    short_ms: u64,
 }
 
 impl Node {
-    pub(crate) fn new(agent: AgentId, capacity_milli: u64, policy: Policy) -> Self {
+    /// A node of so many CPUs and so much memory, in thousandths.
+    pub(crate) fn new(agent: AgentId, capacity: Amounts, policy: Policy) -> Self {
         let idle = Usage { cpus_milli: Some(0), memory_milli_mib: Some(0) };
         let mut system =
             WindowPeak::new(WindowPeakSettings { young: Duration::ZERO, ..Default::default() });
         system.observe(Time::ZERO, idle);
         Self {
             agent,
-            capacity_milli,
+            capacity_milli: capacity.cpus_milli(),
+            memory_milli_mib: capacity.memory_milli_mib(),
             tasks: Vec::new(),
             last_ms: 0,
+            policy,
             reclaimer: Reclaimer::new(policy),
             system,
             stirred_ms: 0,
             calm_ms: u64::try_from(policy.calm.as_millis()).unwrap_or(u64::MAX),
             reclaims: 0,
+            short_ms: 0,
         }
+    }
+
+    /// For how long its tasks used more memory than it has.
+    pub(crate) const fn short_ms(&self) -> u64 {
+        self.short_ms
+    }
+
+    /// Memory that nobody uses, in thousandths of what there is.
+    fn memory_available_milli(&self) -> u64 {
+        let free = self.memory_milli_mib.saturating_sub(self.uses_memory_milli_mib());
+        let milli = u128::from(free) * 1_000 / u128::from(self.memory_milli_mib.max(1));
+        u64::try_from(milli).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn tasks(&self) -> &[Running] {
@@ -172,10 +221,18 @@ impl Node {
         self.tasks.iter().map(|task| task.gets_milli).sum()
     }
 
+    /// Memory used now by all tasks.
+    fn uses_memory_milli_mib(&self) -> u64 {
+        self.tasks.iter().map(|task| task.memory_milli_mib).sum()
+    }
+
     /// Brings progress and use up to `now_ms`; ended tasks are taken out and given back.
     pub(crate) fn advance(&mut self, now_ms: u64) -> Vec<Running> {
         let elapsed = now_ms - self.last_ms;
         self.last_ms = now_ms;
+        if self.uses_memory_milli_mib() > self.memory_milli_mib {
+            self.short_ms += elapsed;
+        }
         for task in &mut self.tasks {
             task.advance(elapsed);
         }
@@ -238,8 +295,10 @@ impl Node {
     /// Nothing is lent, or nothing has changed for longer than the ladder waits for: further looks
     /// would see and do the same.
     pub(crate) fn is_at_rest(&self, now_ms: u64) -> bool {
-        let quiet = now_ms.saturating_sub(self.stirred_ms) > self.calm_ms + LOOK_MS;
-        quiet || (!self.lends() && self.reclaimer.quota_cpus_milli().is_none())
+        let short = self.memory_available_milli() < self.policy.memory_kill_milli;
+        let stirred = now_ms.saturating_sub(self.stirred_ms) <= self.calm_ms + LOOK_MS;
+        !(stirred || short && self.lends())
+            || (!self.lends() && self.reclaimer.quota_cpus_milli().is_none())
     }
 
     /// The agent's look at pressure, by `core/reclaim`.
@@ -258,9 +317,9 @@ impl Node {
             capacity_cpus_milli: self.capacity_milli,
             protected_cpus_milli: used(false),
             lent_cpus_milli: used(true),
-            // The trace says nothing of waiting, nor of memory.
+            // The trace says nothing of waiting.
             wait_milli: None,
-            memory_available_milli: None,
+            memory_available_milli: Some(self.memory_available_milli()),
             lent: &lent,
         };
         let quota_before = self.reclaimer.quota_cpus_milli().unwrap_or(u64::MAX);
@@ -272,7 +331,10 @@ impl Node {
                     self.reclaims += u64::from(quota.unwrap_or(u64::MAX) < quota_before);
                 }
                 Action::Lending(on, why) => outcries.push(Outcry::Lending(on, why)),
-                Action::Kill(task, _) => outcries.push(Outcry::Kill(task)),
+                Action::Kill(task, _) => {
+                    let short = self.memory_available_milli() < self.policy.memory_kill_milli;
+                    outcries.push(Outcry::Kill(task, short));
+                }
             }
         }
         self.share();
@@ -287,7 +349,10 @@ impl Node {
         self.system.observe(now, idle);
         AgentReport {
             tasks,
-            usage: Usage { cpus_milli: Some(self.uses_milli()), memory_milli_mib: Some(0) },
+            usage: Usage {
+                cpus_milli: Some(self.uses_milli()),
+                memory_milli_mib: Some(self.uses_memory_milli_mib()),
+            },
             system_forecast: self.system.forecast(now),
             lending: self.reclaimer.is_lending(),
             revocable_quota_cpus_milli: self.reclaimer.quota_cpus_milli(),
@@ -326,11 +391,11 @@ mod tests {
         used.iter().for_each(|(length, cpus)| profile.push(*length, *cpus));
         let handle = TaskHandle::from_number(number);
         let profile = Arc::new(profile);
-        Running::new(Time::ZERO, handle, number as usize, revocable, request, profile)
+        Running::new(Time::ZERO, handle, number as usize, revocable, request, (profile, None))
     }
 
     fn node() -> Node {
-        Node::new(AgentId::from_number(1), 4_000, Policy::default())
+        Node::new(AgentId::from_number(1), Amounts::of(4_000, 1_000), Policy::default())
     }
 
     #[test]
@@ -378,5 +443,40 @@ mod tests {
         assert!(looks < 100, "{looks} looks");
         let lent = node.tasks[1].gets_milli;
         assert!((700..=800).contains(&lent), "4 less 5 %, less 3: {lent}");
+    }
+
+    #[test]
+    fn memory_that_runs_out_stops_lending_and_then_ends_lent_work() {
+        let mut node = node();
+        let with = |number, revocable, memory: &[(u64, u64)]| {
+            let mut profile = Profile::default();
+            memory.iter().for_each(|(length, used)| profile.push(*length, *used));
+            let mut running = task(number, revocable, 1_000, &[(60_000, 100)]);
+            running.memory = Some(Course::new(Arc::new(profile)));
+            running
+        };
+        node.start(with(1, false, &[(5_000, 400), (55_000, 700)]));
+        for number in [2, 3] {
+            node.start(with(number, true, &[(60_000, 150)]));
+        }
+        assert_eq!(node.memory_available_milli(), 300);
+        assert_eq!(node.look(100), []);
+        assert_eq!(node.next_change_ms(), Some(5_000), "the owner wants more memory then");
+        node.advance(5_000);
+        node.stir(5_000);
+        assert_eq!(node.memory_available_milli(), 0);
+        let outcries = node.look(5_000);
+        let youngest = TaskHandle::from_number(3);
+        assert!(
+            matches!(outcries[..], [Outcry::Lending(false, _), Outcry::Kill(killed, true)] if killed == youngest)
+        );
+        assert!(!node.is_at_rest(60_000), "short of memory, it goes on looking");
+        node.stop(youngest);
+        assert_eq!(node.memory_available_milli(), 150);
+        assert!(node.is_at_rest(60_000));
+        node.advance(6_000);
+        assert_eq!(node.short_ms(), 0, "all there is was used, and no more");
+        let usage = node.report(6_000).usage;
+        assert_eq!(usage.memory_milli_mib, Some(850));
     }
 }

@@ -1,6 +1,6 @@
 //! A summary as tables for a person.
 
-use super::summary::{Bounds, Spread, Summary};
+use super::summary::{Bounds, MemoryFigures, Spread, Summary};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::fmt::Write as _;
 
@@ -12,12 +12,14 @@ pub(super) fn json(summary: &Summary) -> String {
 }
 
 /// All of it, in words and tables.
-pub(super) fn table(summary: &Summary, unit: &str) -> String {
+pub(super) fn table(summary: &Summary, [unit, memory_unit]: [&str; 2]) -> String {
     let mut text = String::new();
     let reclaim = if summary.reclaim { "on" } else { "off" };
+    let memory = summary.memory.as_ref();
+    let and = memory.map_or(String::new(), |of| format!(" and {} {memory_unit}", of.node));
     let _ = writeln!(
         text,
-        "{} jobs on {} nodes of {} {unit}; policy {:?}, reclaim {reclaim}, {} frameworks, seed {}, \
+        "{} jobs on {} nodes of {} {unit}{and}; policy {:?}, reclaim {reclaim}, {} frameworks, seed {}, \
          steps of {} s\nmended: {}\n",
         summary.jobs,
         summary.nodes,
@@ -30,6 +32,10 @@ pub(super) fn table(summary: &Summary, unit: &str) -> String {
     );
     let _ =
         writeln!(text, "{}\n\n{}\n\n{}", times(summary), figures(summary), bounds(&summary.bounds));
+    match memory {
+        Some(memory) => drop(writeln!(text, "{}\n", of_memory(memory, memory_unit))),
+        None => drop(writeln!(text, "memory: not told by the trace, or left out\n")),
+    }
     for note in &summary.bounds.notes {
         let _ = writeln!(text, "absent: {note}");
     }
@@ -89,6 +95,26 @@ fn figures(summary: &Summary) -> Table {
         ("offers made", summary.offers.to_string()),
         ("  declined", summary.declined.to_string()),
         ("  taken back", summary.rescinded.to_string()),
+    ] {
+        table.add_row([what.to_owned(), value]);
+    }
+    table
+}
+
+fn of_memory(memory: &MemoryFigures, unit: &str) -> Table {
+    let mut table = new_table(&[&format!("MEMORY ({unit})"), "VALUE"]);
+    let hours = |figure: f64| format!("{figure:.0}");
+    let ratio = memory.held_over_used.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+    for (what, value) in [
+        ("held (times hours)", hours(memory.held_hours)),
+        ("used", hours(memory.used_hours)),
+        ("held / used", ratio),
+        ("lent", hours(memory.lent_hours)),
+        ("utilisation", format!("{:.2} %", memory.utilisation * 100.0)),
+        ("evicted for want of memory", memory.evictions.to_string()),
+        ("nodes short of memory (s, summed)", format!("{:.0}", memory.short_s)),
+        ("bound on held: sum of usage", hours(memory.least_hours)),
+        ("bound on held: peak oracle", hours(memory.peak_oracle_hours)),
     ] {
         table.add_row([what.to_owned(), value]);
     }

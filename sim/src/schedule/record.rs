@@ -21,8 +21,17 @@ pub struct JobRecord {
 pub struct Series {
     /// The first step in which it was reported.
     pub first_step: usize,
-    /// Thousandths of a CPU, step by step.
+    /// Thousandths of a CPU, or of a MiB, step by step.
     pub uses: Vec<u32>,
+}
+
+impl Series {
+    fn push(&mut self, step: usize, used: u64) {
+        if self.uses.is_empty() {
+            self.first_step = step;
+        }
+        self.uses.push(u32::try_from(used).unwrap_or(u32::MAX));
+    }
 }
 
 /// See the module.
@@ -36,6 +45,10 @@ pub struct Record {
     pub lost_cpu_ns: u128,
     /// Tasks that the reclaim ladder ended.
     pub evictions: u64,
+    /// Those of them that were ended as the node ran out of memory.
+    pub memory_evictions: u64,
+    /// For how long nodes had less memory than their tasks used, summed over nodes.
+    pub memory_short_ms: u64,
     /// Tasks that their framework ended to begin them again on a free node.
     pub moves: u64,
     /// Lent tasks that came to hold a promise.
@@ -58,6 +71,8 @@ pub struct Record {
     pub jain_steps: u64,
     /// By node: its tasks' use.
     pub series: Vec<BTreeMap<TaskHandle, Series>>,
+    /// The same of memory; empty where the trace does not tell of it.
+    pub memory_series: Vec<BTreeMap<TaskHandle, Series>>,
     lendable: Vec<u64>,
     steps: usize,
 }
@@ -69,6 +84,8 @@ impl Record {
             done_cpu_ns: 0,
             lost_cpu_ns: 0,
             evictions: 0,
+            memory_evictions: 0,
+            memory_short_ms: 0,
             moves: 0,
             promotions: 0,
             offers: 0,
@@ -80,6 +97,7 @@ impl Record {
             jain_sum: 0.0,
             jain_steps: 0,
             series: vec![BTreeMap::new(); nodes],
+            memory_series: vec![BTreeMap::new(); nodes],
             lendable: vec![0; nodes],
             steps: 0,
         }
@@ -120,14 +138,14 @@ impl Record {
         self.evictions += u64::from(reason == Reason::Preempted);
     }
 
-    pub(crate) fn observe(&mut self, node: usize, report: &AgentReport) {
+    pub(crate) fn observe(&mut self, node: usize, report: &AgentReport, memory: bool) {
         for (handle, task) in &report.tasks {
             let series = self.series[node].entry(*handle).or_default();
-            if series.uses.is_empty() {
-                series.first_step = self.steps;
+            series.push(self.steps, task.usage.cpus_milli.unwrap_or(0));
+            if memory {
+                let series = self.memory_series[node].entry(*handle).or_default();
+                series.push(self.steps, task.usage.memory_milli_mib.unwrap_or(0));
             }
-            let used = task.usage.cpus_milli.unwrap_or(0);
-            series.uses.push(u32::try_from(used).unwrap_or(u32::MAX));
         }
     }
 

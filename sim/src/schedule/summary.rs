@@ -127,6 +127,8 @@ pub struct Summary {
     pub held_over_used: Option<f64>,
     /// CPU-hours lent.
     pub lent_cpu_hours: f64,
+    /// The same of memory; absent where the trace does not tell of it.
+    pub memory: Option<MemoryFigures>,
     /// Used of what all nodes had until the last job ended.
     pub utilisation: f64,
     /// From submission to first holding.
@@ -160,6 +162,31 @@ pub struct Summary {
     pub rescinded: u64,
     /// The bounds.
     pub bounds: Bounds,
+}
+
+/// What was done with memory, where the trace tells of it; amounts in the trace's unit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemoryFigures {
+    /// What each node has.
+    pub node: f64,
+    /// Amount-hours held, as the core counts it.
+    pub held_hours: f64,
+    /// Amount-hours used, as the core was told.
+    pub used_hours: f64,
+    /// Held over used.
+    pub held_over_used: Option<f64>,
+    /// Amount-hours lent.
+    pub lent_hours: f64,
+    /// Used of what all nodes had until the last job ended.
+    pub utilisation: f64,
+    /// Tasks that the reclaim ladder ended as their node ran out of memory.
+    pub evictions: u64,
+    /// Seconds, summed over nodes, in which tasks used more memory than there was.
+    pub short_s: f64,
+    /// Amount-hours that all jobs use: the least that can be held.
+    pub least_hours: f64,
+    /// Amount-hours held by the peak oracle (see [`Bounds`]).
+    pub peak_oracle_hours: f64,
 }
 
 const MILLI_MS_PER_HOUR: f64 = 1e3 * 3_600e3;
@@ -197,6 +224,7 @@ pub fn summarise(
         used_cpu_hours: ledger.used_cpus * step_h,
         held_over_used: ledger.held_over_used_cpus(),
         lent_cpu_hours: ledger.lent_cpus * step_h,
+        memory: memory(setup, workload, record, horizon),
         utilisation: (done + lost) / 1e3 / (capacity_milli * span_ms),
         wait: Spread::of(waits),
         delay: Spread::of(delays),
@@ -214,6 +242,39 @@ pub fn summarise(
         rescinded: record.rescinded,
         bounds: bounds(setup, workload, record, slot, horizon),
     }
+}
+
+fn memory(
+    setup: &Setup,
+    workload: &Workload,
+    record: &Record,
+    horizon: Duration,
+) -> Option<MemoryFigures> {
+    let node = setup.node_memory_milli? as f64 / 1e3;
+    let step_h = setup.step.as_secs_f64() / 3_600.0;
+    let hours = |mib_steps: f64| setup.from_core_memory(mib_steps) * step_h;
+    let (ledger, steps) = (record.ledger, peak_steps(setup, horizon));
+    let peaks = record.memory_series.iter().map(|node| peak::held(node.values(), steps));
+    let used = workload.jobs.iter().filter_map(|job| Some(job.memory.as_ref()?.profile.work()));
+    let span_h = record.ended_ms.max(1) as f64 / 3_600e3;
+    Some(MemoryFigures {
+        node,
+        held_hours: hours(ledger.held_memory_mib),
+        used_hours: hours(ledger.used_memory_mib),
+        held_over_used: (ledger.used_memory_mib > 0.0)
+            .then(|| ledger.held_memory_mib / ledger.used_memory_mib),
+        lent_hours: hours(ledger.lent_memory_mib),
+        utilisation: hours(ledger.used_memory_mib) / (node * setup.nodes as f64 * span_h),
+        evictions: record.memory_evictions,
+        short_s: record.memory_short_ms as f64 / 1e3,
+        least_hours: used.sum::<u128>() as f64 / MILLI_MS_PER_HOUR,
+        peak_oracle_hours: hours(peaks.sum::<u128>() as f64 / 1e3),
+    })
+}
+
+/// How many steps the peak oracle must cover.
+fn peak_steps(setup: &Setup, horizon: Duration) -> usize {
+    (horizon.as_secs_f64() / setup.step.as_secs_f64()).round() as usize
 }
 
 fn classes(workload: &Workload, record: &Record) -> Vec<SizeClass> {
@@ -243,7 +304,7 @@ fn bounds(
 ) -> Bounds {
     let mut notes = Vec::new();
     let work: u128 = workload.jobs.iter().map(|job| job.profile.work()).sum();
-    let steps = (horizon.as_secs_f64() / setup.step.as_secs_f64()).round() as usize;
+    let steps = peak_steps(setup, horizon);
     let held: u128 = record.series.iter().map(|node| peak::held(node.values(), steps)).sum();
     let slot_ms = slot.map(|slot| u64::try_from(slot.as_millis()).unwrap_or(u64::MAX));
     let capacity = setup.node_cpus_milli.saturating_mul(setup.nodes as u64);

@@ -85,6 +85,7 @@ fn job(
         submitted_ms: amount(place, "submission_time", submitted)? as u64,
         request_cpus_milli: (cpus * 1_000.0).round() as u64,
         profile,
+        memory: None,
     })
 }
 
@@ -105,7 +106,7 @@ pub(super) fn read(tasks: &Path) -> Result<Workload, JobsError> {
         jobs.push(job(place, line, &used, &mut repairs)?);
         Ok(())
     })?;
-    Ok(Workload::new(jobs, repairs)?)
+    Workload::new(jobs, repairs).map_err(JobsError::of(tasks))
 }
 
 #[cfg(test)]
@@ -144,8 +145,14 @@ mod tests {
             ("a,0,30000,1,1,1", "b,1", "job `a` has no usage"),
             ("a,0,30000,1,1,1", "a,1*x", "x-usage-rle.csv, line 2: `1*x`"),
             ("a,0,30000,0,1,1", "a,1", "asks for no CPU"),
-            ("a,0,0,1,1,1", "a,1", "holds no job"),
-            ("", "a,1", "holds no job"),
+            (
+                "a,0,0,1,1,1",
+                "a,1",
+                "holds no job that ran (left out or mended: 1 jobs of no length",
+            ),
+            ("", "a,1", "x-tasks.csv cannot be replayed: it holds no job"),
+            ("a,0,30000,1e16,1,1", "a,1", "job \"a\" asks for more than"),
+            ("a,0,30000,1,1,1\na,5,30000,1,1,1", "a,1", "job \"a\" is in it twice"),
         ] {
             let error = read_text(&format!("{HEAD}{tasks}"), &format!("h\n{usage}")).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");

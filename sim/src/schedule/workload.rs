@@ -1,4 +1,4 @@
-//! What is replayed: jobs that arrive, ask for CPUs and use them as the trace says.
+//! What is replayed: jobs that arrive, ask for CPUs and memory and use them as the trace says.
 
 use std::{collections::BTreeSet, fmt};
 use thiserror::Error;
@@ -7,20 +7,28 @@ use thiserror::Error;
 pub const MAX_SPAN_MS: u64 = 10 * 365 * 24 * 3_600_000;
 /// At most so many jobs are replayed.
 pub const MAX_JOBS: usize = 1_000_000;
+/// Nobody asks for more, in thousandths of the trace's unit; more is a mistake.
+pub const MAX_REQUEST_MILLI: u64 = 1_000_000_000_000_000;
 /// Nanoseconds in a millisecond.
 pub(crate) const NS_PER_MS: u64 = 1_000_000;
 
 /// Why a trace cannot be replayed.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum WorkloadError {
-    /// Not one job.
-    #[error("the trace holds no job")]
-    Empty,
+    /// Not one job, after the rules for bad input.
+    #[error("it holds no job that ran (left out or mended: {0})")]
+    Empty(Repairs),
+    /// More than [`MAX_REQUEST_MILLI`].
+    #[error("job {0:?} asks for more than {max:e} of CPU or memory: a mistake, or a smaller unit than can be replayed", max = MAX_REQUEST_MILLI / 1_000)]
+    AsksTooMuch(String),
+    /// Nodes so small that none of so many jobs fits one.
+    #[error("none of its {0} jobs fits a node: give larger nodes (--node-cpus, --node-memory)")]
+    TooLarge(usize),
     /// More than [`MAX_JOBS`].
-    #[error("the trace holds {0} jobs, at most {MAX_JOBS} are replayed")]
+    #[error("it holds {0} jobs, at most {MAX_JOBS} are replayed")]
     TooMany(usize),
     /// Two jobs of one name.
-    #[error("job {0:?} is in the trace twice")]
+    #[error("job {0:?} is in it twice")]
     Twice(String),
     /// It never ends, or ends after [`MAX_SPAN_MS`].
     #[error("job {0:?} ends more than ten years after the trace begins")]
@@ -30,21 +38,22 @@ pub enum WorkloadError {
     AsksNothing(String),
 }
 
-/// CPU use over a job's own time: how much it would use, had it all it asks for.
+/// Use of CPU, or of memory, over a job's own time: how much it would use, had it all it asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// Ends of stretches of even use in the job's own time (ms), and the use in thousandths.
+    /// Ends of stretches of even use in the job's own time (ms), and the use in thousandths of the
+    /// trace's unit.
     stretches: Vec<(u64, u64)>,
 }
 
 impl Profile {
     /// Appends `length_ms` of even use; stretches of the same use become one.
-    pub fn push(&mut self, length_ms: u64, cpus_milli: u64) {
+    pub fn push(&mut self, length_ms: u64, used_milli: u64) {
         let end = self.length_ms().saturating_add(length_ms);
         match self.stretches.last_mut() {
             _ if length_ms == 0 => {}
-            Some(last) if last.1 == cpus_milli => last.0 = end,
-            _ => self.stretches.push((end, cpus_milli)),
+            Some(last) if last.1 == used_milli => last.0 = end,
+            _ => self.stretches.push((end, used_milli)),
         }
     }
 
@@ -54,13 +63,13 @@ impl Profile {
         self.stretches.last().map_or(0, |last| last.0)
     }
 
-    /// The stretches: each its end (ms of own time) and its use (thousandths of a CPU).
+    /// The stretches: each its end (ms of own time) and its use (thousandths).
     #[must_use]
     pub fn stretches(&self) -> &[(u64, u64)] {
         &self.stretches
     }
 
-    /// All it uses, in thousandths of a CPU times milliseconds.
+    /// All it uses, in thousandths times milliseconds.
     #[must_use]
     pub fn work(&self) -> u128 {
         let mut start = 0;
@@ -88,19 +97,35 @@ impl Profile {
         cut
     }
 
-    /// Bounds its use by `cpus_milli`; says whether any passed it.
-    pub(crate) fn cap(&mut self, cpus_milli: u64) -> bool {
-        let passes = self.stretches.iter().any(|(_, used)| *used > cpus_milli);
+    /// The same, each use made another.
+    #[must_use]
+    pub(crate) fn mapped(&self, of: impl Fn(u64) -> u64) -> Self {
+        let mut mapped = Self::default();
+        let mut start = 0;
+        for (end, used) in &self.stretches {
+            mapped.push(end - start, of(*used));
+            start = *end;
+        }
+        mapped
+    }
+
+    /// Bounds its use by `most_milli`; says whether any passed it.
+    pub(crate) fn cap(&mut self, most_milli: u64) -> bool {
+        let passes = self.stretches.iter().any(|(_, used)| *used > most_milli);
         if passes {
-            let old = std::mem::take(self);
-            let mut start = 0;
-            for (end, used) in old.stretches {
-                self.push(end - start, used.min(cpus_milli));
-                start = end;
-            }
+            *self = self.mapped(|used| used.min(most_milli));
         }
         passes
     }
+}
+
+/// What a job asks for of memory, and what it uses; in thousandths of the trace's unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// What it asks for.
+    pub request_milli: u64,
+    /// What it uses.
+    pub profile: Profile,
 }
 
 /// One job: one task that runs to its end.
@@ -114,6 +139,8 @@ pub struct Job {
     pub request_cpus_milli: u64,
     /// What it uses.
     pub profile: Profile,
+    /// Its memory, where the trace tells of it.
+    pub memory: Option<Memory>,
 }
 
 /// What the rules for bad input changed.
@@ -131,6 +158,16 @@ pub struct Repairs {
     pub not_a_use: u64,
     /// Jobs that never began or never ended: left out.
     pub never_ran: u64,
+    /// Samples left out, as their use or limit is negative or no number.
+    pub samples_left_out: u64,
+    /// Samples whose time lies before that of the one before: put where their time says.
+    pub backwards: u64,
+    /// Steps without a sample that repeat the last one.
+    pub carried: u64,
+    /// Steps without a sample for so long that they count as no use.
+    pub gaps: u64,
+    /// Tasks left out: without a usable sample, or with a limit of zero.
+    pub no_use: u64,
 }
 
 impl fmt::Display for Repairs {
@@ -142,6 +179,11 @@ impl fmt::Display for Repairs {
             (self.short_usage, "jobs whose usage ends early, idle for the rest"),
             (self.not_a_use, "samples negative or no number, the last one repeated"),
             (self.never_ran, "jobs that never began or ended left out"),
+            (self.samples_left_out, "samples left out: use or limit negative or no number"),
+            (self.backwards, "samples back in time, put where their time says"),
+            (self.carried, "missing steps filled with the last sample"),
+            (self.gaps, "missing steps counted as no use"),
+            (self.no_use, "tasks left out: no usable sample, or a limit of zero"),
         ];
         let mended = mended.into_iter().filter(|(count, _)| *count > 0);
         let texts: Vec<_> = mended.map(|(count, what)| format!("{count} {what}")).collect();
@@ -168,7 +210,7 @@ impl Workload {
         jobs.retain(|job| job.profile.length_ms() > 0);
         repairs.instant += (before - jobs.len()) as u64;
         if jobs.is_empty() {
-            return Err(WorkloadError::Empty);
+            return Err(WorkloadError::Empty(repairs));
         }
         if jobs.len() > MAX_JOBS {
             return Err(WorkloadError::TooMany(jobs.len()));
@@ -183,24 +225,41 @@ impl Workload {
             if job.submitted_ms.saturating_add(job.profile.length_ms()) > MAX_SPAN_MS {
                 return Err(WorkloadError::Span(job.name.clone()));
             }
+            let memory_milli = job.memory.as_ref().map_or(0, |memory| memory.request_milli);
+            if job.request_cpus_milli.max(memory_milli) > MAX_REQUEST_MILLI {
+                return Err(WorkloadError::AsksTooMuch(job.name.clone()));
+            }
             if job.request_cpus_milli == 0 {
                 return Err(WorkloadError::AsksNothing(job.name.clone()));
             }
-            repairs.capped += u64::from(job.profile.cap(job.request_cpus_milli));
+            let mut capped = job.profile.cap(job.request_cpus_milli);
+            if let Some(memory) = &mut job.memory {
+                memory.profile.truncate(job.profile.length_ms());
+                capped |= memory.profile.cap(memory.request_milli);
+            }
+            repairs.capped += u64::from(capped);
         }
         jobs.sort_by_key(|job| job.submitted_ms);
         Ok(Self { jobs, repairs })
     }
 
-    /// Leaves out what no node of `cpus_milli` can ever hold.
+    /// Leaves out what no node of `cpus_milli`, and so much memory, can ever hold.
     ///
     /// # Errors
     /// Nothing is left.
-    pub fn fitting(mut self, cpus_milli: u64) -> Result<Self, WorkloadError> {
+    pub fn fitting(mut self, cpus_milli: u64, memory_milli: u64) -> Result<Self, WorkloadError> {
         let before = self.jobs.len();
-        self.jobs.retain(|job| job.request_cpus_milli <= cpus_milli);
+        let asks = |job: &Job| job.memory.as_ref().map_or(0, |memory| memory.request_milli);
+        self.jobs.retain(|job| job.request_cpus_milli <= cpus_milli && asks(job) <= memory_milli);
         self.repairs.too_large += (before - self.jobs.len()) as u64;
-        if self.jobs.is_empty() { Err(WorkloadError::Empty) } else { Ok(self) }
+        if self.jobs.is_empty() { Err(WorkloadError::TooLarge(before)) } else { Ok(self) }
+    }
+
+    /// The most memory that any job asks for; none: the trace does not tell of memory.
+    #[must_use]
+    pub fn largest_request_memory_milli(&self) -> Option<u64> {
+        let asked = self.jobs.iter().filter_map(|job| Some(job.memory.as_ref()?.request_milli));
+        asked.max().filter(|most| *most > 0)
     }
 
     /// The most that any job asks for.
@@ -217,7 +276,7 @@ mod tests {
     fn job(name: &str, submitted_ms: u64, parts: &[(u64, u64)]) -> Job {
         let mut profile = Profile::default();
         parts.iter().for_each(|(length, used)| profile.push(*length, *used));
-        Job { name: name.into(), submitted_ms, request_cpus_milli: 1_000, profile }
+        Job { name: name.into(), submitted_ms, request_cpus_milli: 1_000, profile, memory: None }
     }
 
     #[test]
@@ -235,8 +294,11 @@ mod tests {
     #[test]
     fn bad_jobs_are_refused_by_name_or_counted() {
         let new = |jobs| Workload::new(jobs, Repairs::default());
-        assert_eq!(new(vec![]), Err(WorkloadError::Empty));
-        assert_eq!(new(vec![job("a", 0, &[])]), Err(WorkloadError::Empty));
+        assert_eq!(new(vec![]), Err(WorkloadError::Empty(Repairs::default())));
+        let instant = Repairs { instant: 1, ..Repairs::default() };
+        assert_eq!(new(vec![job("a", 0, &[])]), Err(WorkloadError::Empty(instant)));
+        let much = Job { request_cpus_milli: MAX_REQUEST_MILLI + 1, ..job("a", 0, &[(1, 1)]) };
+        assert_eq!(new(vec![much]), Err(WorkloadError::AsksTooMuch("a".into())));
         let twice = vec![job("a", 0, &[(1, 1)]), job("a", 5, &[(1, 1)])];
         assert_eq!(new(twice), Err(WorkloadError::Twice("a".into())));
         let long = vec![job("a", 0, &[(u64::MAX, 1)])];
@@ -245,7 +307,20 @@ mod tests {
         let ok = ok.unwrap();
         assert_eq!((ok.repairs.capped, ok.repairs.instant), (1, 1));
         assert_eq!((ok.jobs[0].name.as_str(), ok.jobs[1].submitted_ms), ("c", 2));
-        assert_eq!(ok.clone().fitting(1_000).unwrap(), ok);
-        assert_eq!(ok.fitting(999), Err(WorkloadError::Empty));
+        assert_eq!(ok.clone().fitting(1_000, 0).unwrap(), ok);
+        assert_eq!(ok.fitting(999, 0), Err(WorkloadError::TooLarge(2)));
+        let mut large = job("m", 0, &[(5, 1)]);
+        let mut profile = Profile::default();
+        profile.push(9, 30);
+        large.memory = Some(Memory { request_milli: 20, profile });
+        let large = new(vec![large]).unwrap();
+        let memory = large.jobs[0].memory.as_ref().unwrap();
+        assert_eq!(
+            memory.profile.stretches(),
+            [(5, 20)],
+            "cut to the job, and to what it asks for"
+        );
+        assert_eq!(large.largest_request_memory_milli(), Some(20));
+        assert_eq!(large.fitting(1_000, 19), Err(WorkloadError::TooLarge(1)));
     }
 }

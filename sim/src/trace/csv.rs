@@ -34,6 +34,9 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
         line = row.position().map_or(line, table::Position::line);
         let place = Place { file: &file, line };
         let task = &row[columns.task];
+        if task.is_empty() {
+            return Err(place.fault("task: no name"));
+        }
         let number = numbers.get(task).copied().unwrap_or_else(|| {
             tasks.push((task.to_owned(), Samples::default()));
             numbers.insert(task.to_owned(), tasks.len() - 1);
@@ -55,6 +58,17 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> 
     gatherer.finish(&file, reading.resource)
 }
 
+/// Whether the header names columns of memory.
+pub(super) fn tells_memory(path: &Path) -> Result<bool, TraceError> {
+    let file = path.display().to_string();
+    let mut rows =
+        table::ReaderBuilder::new().trim(table::Trim::All).from_reader(source::open(path)?);
+    let header = rows.headers().map_err(|error| fault(&file, 0, error))?;
+    let has = |wanted: &str| header.iter().any(|name| name == wanted);
+    // With one of the two the other is missed: the reader says so.
+    Ok(has("memory_limit") || has("memory_used"))
+}
+
 struct Columns {
     time: usize,
     task: usize,
@@ -72,6 +86,9 @@ impl Columns {
             Resource::Cpu => ("cpu_limit", "cpu_used"),
             Resource::Memory => ("memory_limit", "memory_used"),
         };
+        if header.is_empty() {
+            return Err(Place { file, line: 1 }.fault("the file is empty: no header"));
+        }
         let find = |wanted: &str| {
             header.iter().position(|name| name == wanted).ok_or_else(|| {
                 let header: Vec<&str> = header.iter().collect();

@@ -17,7 +17,7 @@ pub(crate) mod source;
 pub(crate) mod surf;
 
 pub use error::TraceError;
-pub use openb::{Pod, read_pods};
+pub use openb::{Node, Pod, read_nodes, read_pods};
 pub use repairs::Repairs;
 
 pub(crate) use lines::{Lines, Place};
@@ -119,6 +119,15 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Trace, TraceError> {
         }),
     };
     trace.map(|trace| trace.cut_to_limits())
+}
+
+/// Whether a trace tells of memory in use.
+pub fn tells_memory(path: &Path, format: Format) -> Result<bool, TraceError> {
+    match format {
+        Format::Bitbrains | Format::Gcd => Ok(true),
+        Format::Csv => csv::tells_memory(path),
+        Format::Surf | Format::Planetlab | Format::Openb => Ok(false),
+    }
 }
 
 impl Trace {

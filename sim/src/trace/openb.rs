@@ -1,4 +1,4 @@
-//! Alibaba's openb pods (clusterdata, cluster-trace-gpu-v2023): what was requested, and real waits; no use.
+//! Alibaba's openb (clusterdata, cluster-trace-gpu-v2023): nodes, and what pods requested, with real waits; no use.
 
 use super::{Place, TraceError, csv::fault, source};
 use ::csv as table;
@@ -27,22 +27,48 @@ pub struct Pod {
     pub deleted_s: Option<i64>,
 }
 
+/// One node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What the trace calls it.
+    pub name: String,
+    /// Its processors, in thousandths.
+    pub cpus_milli: u64,
+    /// Its memory.
+    pub memory_mib: u64,
+    /// Its GPUs.
+    pub gpus: u64,
+}
+
 /// Reads all pods, in the order of the file.
 pub fn read_pods(path: &Path) -> Result<Vec<Pod>, TraceError> {
+    read_rows(path, "pod", pod)
+}
+
+/// Reads all nodes, in the order of the file.
+pub fn read_nodes(path: &Path) -> Result<Vec<Node>, TraceError> {
+    read_rows(path, "node", node)
+}
+
+fn read_rows<T>(
+    path: &Path,
+    what: &str,
+    of: impl Fn(&Row<'_>) -> Result<T, TraceError>,
+) -> Result<Vec<T>, TraceError> {
     let file = path.display().to_string();
     let mut rows =
         table::ReaderBuilder::new().trim(table::Trim::All).from_reader(source::open(path)?);
     let header = rows.headers().map_err(|error| fault(&file, 0, error))?.clone();
-    let mut pods = Vec::new();
+    let mut all = Vec::new();
     for row in rows.records() {
-        let row = row.map_err(|error| fault(&file, 1 + pods.len() as u64, error))?;
+        let row = row.map_err(|error| fault(&file, 1 + all.len() as u64, error))?;
         let line = row.position().map_or(0, table::Position::line);
-        pods.push(pod(&Row { header: &header, row: &row, place: Place { file: &file, line } })?);
+        all.push(of(&Row { header: &header, row: &row, place: Place { file: &file, line } })?);
     }
-    if pods.is_empty() {
-        return Err(TraceError::File { file, what: "no pod in it".to_owned() });
+    if all.is_empty() {
+        return Err(TraceError::File { file, what: format!("no {what} in it") });
     }
-    Ok(pods)
+    Ok(all)
 }
 
 struct Row<'a> {
@@ -56,6 +82,11 @@ impl Row<'_> {
         let at = self.header.iter().position(|name| name == column);
         let at = at.ok_or_else(|| self.place.fault(format_args!("no column `{column}`")))?;
         Ok(&self.row[at])
+    }
+
+    /// A whole number; zero when the field is empty.
+    fn amount(&self, column: &str) -> Result<u64, TraceError> {
+        Ok(self.whole(column)?.unwrap_or_default().unsigned_abs())
     }
 
     /// A whole number; absent when the field is empty.
@@ -72,8 +103,17 @@ impl Row<'_> {
     }
 }
 
+fn node(row: &Row<'_>) -> Result<Node, TraceError> {
+    Ok(Node {
+        name: row.text("sn")?.to_owned(),
+        cpus_milli: row.amount("cpu_milli")?,
+        memory_mib: row.amount("memory_mib")?,
+        gpus: row.amount("gpu")?,
+    })
+}
+
 fn pod(row: &Row<'_>) -> Result<Pod, TraceError> {
-    let amount = |column: &str| Ok(row.whole(column)?.unwrap_or_default().unsigned_abs());
+    let amount = |column: &str| row.amount(column);
     Ok(Pod {
         name: row.text("name")?.to_owned(),
         cpus_milli: amount("cpu_milli")?,

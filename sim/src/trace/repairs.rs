@@ -25,6 +25,14 @@ pub struct Repairs {
     pub tasks_without_limit: u64,
 }
 
+impl Repairs {
+    /// Samples left out as they are no amounts.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.not_a_use + self.not_a_limit
+    }
+}
+
 impl fmt::Display for Repairs {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} samples", self.samples)?;

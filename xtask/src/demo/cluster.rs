@@ -25,8 +25,8 @@ pub(super) enum Reclaim {
 
 /// The role of the batch job.
 pub(super) const BATCH_ROLE: &str = "batch";
-/// The demo's time is short: a task is young for 3 s, and 10 s of its past count (docs: 60 s, 5 min).
-const FORECAST: [&str; 4] = ["--forecast-young", "3s", "--forecast-window", "10s"];
+/// The demo's time is short: a task is young for 3 s, and its next 5 s are forecast (else 10 min each).
+const FORECAST: [&str; 4] = ["--forecast-young", "3s", "--forecast-horizon", "5s"];
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const START_PATIENCE: Duration = Duration::from_secs(20);
 const CGROUP_MOUNTS: &str = "/sys/fs/cgroup";

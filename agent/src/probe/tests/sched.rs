@@ -83,6 +83,8 @@ fn who_displaces_whom_is_told_by_the_parents() {
     let revocable = Cgroup::create(&name("revocable")).unwrap();
     let [owner, sibling] = ["owner", "sibling"].map(|name| inside(&guaranteed, name));
     let lent = inside(&revocable, "lent");
+    // As Docker has it: a group below the task's.
+    let [owner_below, lent_below] = [&owner, &lent].map(|cgroup| inside(cgroup, "below"));
     let probe = loaded(&ProbeConfig {
         guaranteed_parent_inode: Some(guaranteed.inode().unwrap()),
         revocable_parent_inode: Some(revocable.inode().unwrap()),
@@ -108,7 +110,12 @@ fn who_displaces_whom_is_told_by_the_parents() {
     let by_lent = rise(Displacer::Revocable, hog(&[&lent], Some(0)).unwrap());
     let by_sibling = rise(Displacer::Guaranteed, hog(&[&sibling], Some(0)).unwrap());
     let by_own = rise(Displacer::Same, hog(&[&owner], Some(0)).unwrap());
+    let by_below = rise(Displacer::Same, hog(&[&owner_below], Some(0)).unwrap());
+    let by_lent_below = rise(Displacer::Revocable, hog(&[&lent_below], Some(0)).unwrap());
     println!("displaced by lent {by_lent:?}, by a sibling {by_sibling:?}, by its own {by_own:?}");
+    println!("below: by its own {by_below:?}, by lent {by_lent_below:?}");
+    assert!(by_below[Displacer::Same as usize] > 0);
+    assert!(by_lent_below[Displacer::Revocable as usize] > 0);
     assert!(by_lent[Displacer::Revocable as usize] > 0);
     assert_eq!(by_lent[Displacer::Guaranteed as usize], 0);
     assert!(by_sibling[Displacer::Guaranteed as usize] > 0);

@@ -28,7 +28,8 @@ pub use vpa_like::VpaLike;
 mod tests {
     use super::*;
     use crate::{
-        forecast::{Expert, Present, Step, TaskHandle},
+        forecast::{Expert, Present, Step},
+        ids::TaskHandle,
         time::Time,
     };
     use proptest::prelude::*;
@@ -43,7 +44,11 @@ mod tests {
             now = now + HOUR;
             let present: Vec<Present> = (0..)
                 .zip(*used)
-                .map(|(task, used)| Present { task: TaskHandle(task), limit: 10.0, used: *used })
+                .map(|(task, used)| Present {
+                    task: TaskHandle::from_number(task),
+                    limit: 10.0,
+                    used: *used,
+                })
                 .collect();
             expert.observe(&Step { now, present: &present });
         }

@@ -1,6 +1,6 @@
 //! What an expert keeps about each task, for as long as the task is present.
 
-use crate::forecast::{Present, TaskHandle};
+use crate::{forecast::Present, ids::TaskHandle};
 
 /// One state for each task present, in the order of [`crate::forecast::Step::present`].
 #[derive(Clone, Debug)]
@@ -46,12 +46,16 @@ mod tests {
 
     #[test]
     fn states_follow_their_tasks() {
-        let present = |tasks: &[u32]| -> Vec<Present> {
-            let one = |task: &u32| Present { task: TaskHandle(*task), limit: 1.0, used: 0.0 };
+        let present = |tasks: &[u64]| -> Vec<Present> {
+            let one = |task: &u64| Present {
+                task: TaskHandle::from_number(*task),
+                limit: 1.0,
+                used: 0.0,
+            };
             tasks.iter().map(one).collect()
         };
         let mut tasks = Tasks::default();
-        tasks.align(&present(&[1, 3, 5]), |task| task.task.0 * 10);
+        tasks.align(&present(&[1, 3, 5]), |task| task.task.number() * 10);
         assert_eq!(tasks.align(&present(&[0, 3, 5, 9]), |_| 7), [7, 30, 50, 7]);
         assert_eq!(tasks.align(&present(&[3]), |_| 7), [30]);
         assert_eq!(tasks.align(&present(&[5]), |_| 8), [8], "a task that went is forgotten");

@@ -1,0 +1,338 @@
+//! The life of one container, in the supervisor's process: pull, make, start, wait, remove.
+//!
+//! Docker may go away and come back meanwhile. What it can't be asked is seen in the task's control
+//! group, which needs no daemon: whether anything runs, and killing it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bollard::models::{ContainerCreateBody, ContainerState};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use tokio::io::{Interest, unix::AsyncFd};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::body::{body, name};
+use super::output::{Copy, Files};
+use super::{Daemon, DockerError, DockerLaunch, DockerSpec};
+use crate::containers::Launch;
+use crate::supervisor::{
+    Exit, KILL_FILE, Kill, LEFTOVER_PATIENCE, Members, Outcome, STARTED_FILE, STARTING_FILE,
+    TaskUser, output_file, unix_ms,
+};
+
+/// How long a daemon that went away is waited for when nothing of the container runs any more.
+const AWAY_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is tried again.
+const AWAY_PAUSE: Duration = Duration::from_secs(1);
+/// How long the container's removal may hold up its end; what is left the agent sweeps.
+const REMOVE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long Docker is given to pass on the signal to end.
+const SIGNAL_PATIENCE: Duration = Duration::from_secs(5);
+const KILLED_BEFORE: &str = "it was killed before it was started";
+
+/// How the container ended, and whether Docker saw the kernel kill for memory in it.
+struct End {
+    outcome: Outcome,
+    oom_killed: bool,
+}
+
+impl End {
+    fn of(outcome: Outcome) -> End {
+        End { outcome, oom_killed: false }
+    }
+}
+
+/// One container being supervised.
+struct Life {
+    dir: PathBuf,
+    launch: Launch,
+    members: Members,
+    signals: AsyncFd<SignalFd>,
+    name: String,
+    kill: Option<Kill>,
+    started_unix_ms: u64,
+}
+
+/// Runs the container of `launch` and stays until it is over and told.
+pub(crate) fn supervise(
+    dir: &Path,
+    launch: Launch,
+    members: Members,
+    signals: SignalFd,
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
+    runtime.block_on(async {
+        // SAFETY: the descriptor is owned by what is made here, and stays open as long as it.
+        let signals = unsafe { AsyncFd::register_with_interest(signals, Interest::READABLE) };
+        let signals = signals.map_err(|e| format!("cannot wait for signals: {e}"))?;
+        let mut life = Life {
+            dir: dir.to_owned(),
+            name: name(&launch.spec.id),
+            launch,
+            members,
+            signals,
+            kill: None,
+            started_unix_ms: unix_ms(),
+        };
+        let end = life.run().await;
+        let told = life.tell(end);
+        life.remove().await;
+        told
+    })
+}
+
+impl Life {
+    async fn run(&mut self) -> End {
+        if self.dir.join(KILL_FILE).exists() {
+            self.note_kill();
+            return End::of(Outcome::NotStarted(KILLED_BEFORE.into()));
+        }
+        let started = tokio::select! {
+            started = self.start() => started,
+            () = self.asked_to_end() => Err(String::new()),
+        };
+        match started {
+            Ok((daemon, files, copy)) => {
+                self.started_unix_ms = unix_ms();
+                self.follow(&daemon, &files, copy).await
+            }
+            // Only the kill has no reason of its own.
+            Err(reason) if reason.is_empty() => {
+                self.note_kill();
+                End::of(Outcome::NotStarted(KILLED_BEFORE.into()))
+            }
+            Err(reason) => End::of(Outcome::NotStarted(reason)),
+        }
+    }
+
+    /// Brings the container up; the error is a sentence for the task's owner.
+    async fn start(&self) -> Result<(Daemon, Files, Copy), String> {
+        let (Some(docker), Some(place)) = (&self.launch.spec.docker, &self.launch.docker) else {
+            return Err("it is not described; the agent is of another version".into());
+        };
+        let Some(group) = self.members.group_name() else {
+            return Err("an agent that may not make control groups cannot limit containers of \
+                        Docker, and runs none"
+                .into());
+        };
+        let body = body(&self.launch, docker, place, &format!("/{group}"))?;
+        let files = self.files()?;
+        self.bring_up(docker, place, body, &files)
+            .await
+            .map(|(daemon, copy)| (daemon, files, copy))
+            .map_err(|fault| fault.to_string())
+    }
+
+    async fn bring_up(
+        &self,
+        docker: &DockerSpec,
+        place: &DockerLaunch,
+        body: ContainerCreateBody,
+        files: &Files,
+    ) -> Result<(Daemon, Copy), DockerError> {
+        let daemon = Daemon::connect(&place.socket).await?;
+        daemon.check().await?;
+        daemon.have_image(&docker.tagged(), docker.force_pull).await?;
+        daemon.create(&self.name, body).await?;
+        // Before it starts, so that not a byte is missed.
+        let copy = self.attach(&daemon, files).await?;
+        daemon.start(&self.name).await?;
+        self.find_in_group(&daemon).await?;
+        if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE)) {
+            eprintln!("that the task runs cannot be told: {e}");
+        }
+        Ok((daemon, copy))
+    }
+
+    fn files(&self) -> Result<Files, String> {
+        // A user that only the image knows owns nothing on the node.
+        let user = self.launch.spec.user.as_deref();
+        let user = user.and_then(|user| TaskUser::resolve(user).ok().flatten());
+        let open = |name| output_file(&self.launch.sandbox, name, user.as_ref());
+        Ok(Files { stdout: open("stdout")?, stderr: open("stderr")? })
+    }
+
+    async fn attach(&self, daemon: &Daemon, files: &Files) -> Result<Copy, DockerError> {
+        let stream = daemon.attach(&self.name).await?;
+        Copy::start(stream, files).map_err(|e| refused("write its output", &e.to_string()))
+    }
+
+    /// A container outside our group would have no limits: rather none.
+    async fn find_in_group(&self, daemon: &Daemon) -> Result<(), DockerError> {
+        let state = daemon.state(&self.name).await?;
+        let pid = state.and_then(|state| state.pid).and_then(|pid| i32::try_from(pid).ok());
+        let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(()) };
+        let is_ours = || self.members.pids().contains(&pid);
+        // It may have ended between the two looks.
+        let is_there = || Path::new("/proc").join(pid.to_string()).exists();
+        if is_ours() || !is_there() || is_ours() {
+            return Ok(());
+        }
+        Err(refused("run it", "it put the container outside the control group it was given"))
+    }
+
+    /// Stays with the container until it has ended.
+    async fn follow(&mut self, daemon: &Daemon, files: &Files, mut copy: Copy) -> End {
+        let name = self.name.clone();
+        loop {
+            self.until(daemon, daemon.wait(&name)).await;
+            let state = match self.state(daemon).await {
+                Ok(state) => state,
+                Err(end) => return end,
+            };
+            // Docker came back, and what it read before went with it.
+            if state.as_ref().is_some_and(|state| state.running == Some(true)) {
+                if copy.is_over() {
+                    match self.attach(daemon, files).await {
+                        Ok(again) => copy = again,
+                        Err(fault) => eprintln!("{fault}"),
+                    }
+                }
+                self.until(daemon, sleep(AWAY_PAUSE)).await;
+                continue;
+            }
+            copy.finish().await;
+            let Some(state) = state else {
+                let why = "its container was removed by somebody else";
+                return End::of(Outcome::Unseen(why.into()));
+            };
+            let code = state.exit_code.and_then(|code| i32::try_from(code).ok());
+            return End {
+                outcome: Outcome::Exited(code.unwrap_or(-1)),
+                oom_killed: state.oom_killed == Some(true),
+            };
+        }
+    }
+
+    /// How the container is; waits for a daemon that is away, unless that is in vain.
+    async fn state(&mut self, daemon: &Daemon) -> Result<Option<ContainerState>, End> {
+        let mut away_since = None;
+        loop {
+            let fault = match daemon.state(&self.name).await {
+                Ok(state) => return Ok(state),
+                Err(fault) => fault,
+            };
+            let since = *away_since.get_or_insert_with(|| {
+                eprintln!("{fault}; trying again");
+                Instant::now()
+            });
+            if self.is_given_up(since) {
+                let why = format!("how it ended was not seen: {fault}");
+                return Err(End::of(Outcome::Unseen(why)));
+            }
+            self.until(daemon, sleep(AWAY_PAUSE)).await;
+        }
+    }
+
+    /// Nothing runs any more, and the daemon that knows how it ended does not come back.
+    fn is_given_up(&self, away_since: Instant) -> bool {
+        away_since.elapsed() >= AWAY_PATIENCE && self.members.pids().is_empty()
+    }
+
+    /// Waits for `what`, and ends the container meanwhile when asked to.
+    async fn until(&mut self, daemon: &Daemon, what: impl Future<Output = ()>) {
+        let mut what = std::pin::pin!(what);
+        loop {
+            let deadline = self.kill.as_ref().filter(|kill| !kill.is_over).map(|k| k.deadline);
+            tokio::select! {
+                () = &mut what => return,
+                () = self.asked_to_end() => self.begin_kill(daemon).await,
+                () = at(deadline) => self.force(),
+            }
+        }
+    }
+
+    /// Returns when the agent has asked for the end.
+    async fn asked_to_end(&self) {
+        loop {
+            let Ok(mut ready) = self.signals.readable().await else {
+                return std::future::pending().await;
+            };
+            while let Ok(Some(signal)) = self.signals.get_ref().read_signal() {
+                if signal.ssi_signo == Signal::SIGTERM as u32 {
+                    return;
+                }
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// Whether this is the first request; a later one can only shorten the grace.
+    fn note_kill(&mut self) -> bool {
+        let deadline = Kill::asked(&self.dir, self.launch.spec.grace_ms);
+        Kill::note(&mut self.kill, deadline)
+    }
+
+    /// The image's own signal to the first process, as `docker stop` has it.
+    async fn begin_kill(&mut self, daemon: &Daemon) {
+        if !self.note_kill() {
+            return;
+        }
+        let asked = timeout(SIGNAL_PATIENCE, async {
+            let signal = daemon.stop_signal(&self.name).await?;
+            daemon.signal(&self.name, signal.as_deref().unwrap_or("SIGTERM")).await
+        });
+        match asked.await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => {
+                eprintln!("{fault}; its processes are signalled directly");
+                self.members.terminate();
+            }
+            Err(_) => self.members.terminate(),
+        }
+    }
+
+    /// The grace is over. This needs no daemon.
+    fn force(&mut self) {
+        let Some(kill) = &mut self.kill else { return };
+        kill.is_over = true;
+        if self.members.pids().is_empty() {
+            return;
+        }
+        kill.forced = true;
+        let left = self.members.kill_all(LEFTOVER_PATIENCE, |_, _| {});
+        if !left.is_empty() {
+            eprintln!("processes {left:?} outlive SIGKILL");
+        }
+    }
+
+    /// Ends whatever is left and writes down how it ended.
+    fn tell(&mut self, end: End) -> Result<(), String> {
+        let leftovers = self.members.kill_all(LEFTOVER_PATIENCE, |_, _| {});
+        let mut usage = self.members.usage();
+        if end.oom_killed {
+            // On v1 the kernel counts where the process was: in Docker's group, which is gone.
+            usage.oom_kills = Some(usage.oom_kills.unwrap_or(0).max(1));
+        }
+        let exit =
+            Exit::new(end.outcome, self.kill.as_ref(), self.started_unix_ms, usage, leftovers);
+        exit.write(&self.dir)
+    }
+
+    /// Removes the container; its image stays.
+    async fn remove(&self) {
+        let Some(place) = &self.launch.docker else { return };
+        let removed = timeout(REMOVE_PATIENCE, async {
+            Daemon::connect(&place.socket).await?.remove(&self.name).await
+        });
+        match removed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => eprintln!("{fault}; the agent will"),
+            Err(_) => eprintln!("Docker is slow to remove the container; the agent will see"),
+        }
+    }
+}
+
+fn refused(what: &str, words: &str) -> DockerError {
+    DockerError::Refused { what: what.to_owned(), words: words.to_owned() }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
