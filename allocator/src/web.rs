@@ -18,6 +18,7 @@ const FRONT: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\n\nThis port speaks gRPC (headroom.v1, with reflection) to agents, frameworks and the\n\
      command line. For people: `headroom top`, `headroom ps`, `headroom why`.\n\n\
+     /api/v1    Mesos' HTTP API, and its older paths (/state, /metrics/snapshot, ...)\n\
      /metrics   for Prometheus\n\
      /healthz   200 when all is well, otherwise 503 and why\n"
 );
