@@ -91,7 +91,37 @@ async fn bad_tasks_are_refused_by_name_and_the_offer_stands() {
         ..Default::default()
     };
     let both = v1::Command { shell: "true".to_owned(), ..argv(&["true"]) };
+    let uri = |value: &str, output_file: &str| {
+        let uri = v1::Uri {
+            value: value.to_owned(),
+            output_file: output_file.to_owned(),
+            ..Default::default()
+        };
+        command(v1::Command { uris: vec![uri], ..shell("true") })
+    };
+    let check =
+        |kind| v1::TaskInfo { check: Some(v1::Check { kind, ..Default::default() }), ..task("t") };
+    let http = |port, path: &str| {
+        v1::check::Kind::Http(v1::HttpCheck { port, path: path.to_owned(), ..Default::default() })
+    };
+    let health = |health| v1::TaskInfo { health_check: Some(health), ..task("t") };
+    let never = v1::HealthCheck {
+        check: Some(v1::Check { kind: Some(http(80, "/")), ..Default::default() }),
+        consecutive_failures: Some(0),
+        ..Default::default()
+    };
     for (named, wrong) in [
+        ("no URI", uri(" ", "")),
+        ("output_file", uri("http://h/x", "../x")),
+        ("output_file", uri("http://h/x", "/etc/x")),
+        ("neither command, http nor tcp", check(None)),
+        ("0 is no port", check(Some(http(0, "/")))),
+        ("70000 is no port", check(Some(http(70_000, "/")))),
+        ("is no path", check(Some(http(80, "/a b")))),
+        ("shell or argv", check(Some(v1::check::Kind::Command(v1::Command::default())))),
+        ("health_check.check", health(v1::HealthCheck::default())),
+        ("consecutive_failures", health(never)),
+        ("max_completion_ms", v1::TaskInfo { max_completion_ms: Some(0), ..task("t") }),
         ("tasks[0].task_id", task("")),
         ("tasks[0].task_id", task("..")),
         ("tasks[0].task_id", task("a/b")),

@@ -84,7 +84,7 @@ fn start(builder: &mut runtime::Builder) -> Result<Runtime, Fault> {
 /// What comes in by any stream, with the moment it came.
 enum Came {
     Offer(Instant, usize, v1::Offer),
-    Launch(usize, v1::Launch),
+    Launch(usize, Box<v1::Launch>),
     Other,
     Broke(Fault),
 }
@@ -92,7 +92,7 @@ enum Came {
 struct Running {
     agent: usize,
     owner: usize,
-    launch: v1::Launch,
+    launch: Box<v1::Launch>,
 }
 
 struct Bench {
@@ -276,7 +276,7 @@ async fn read_orders(
 ) {
     while let Ok(Some(order)) = orders.message().await {
         let came = match order.message {
-            Some(Order::Launch(launch)) => Came::Launch(at, launch),
+            Some(Order::Launch(launch)) => Came::Launch(at, Box::new(launch)),
             _ => Came::Other,
         };
         if tell.send(came).await.is_err() {
