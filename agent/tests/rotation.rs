@@ -71,7 +71,7 @@ fn nothing_is_lost_and_offsets_go_on() {
     let spec = shell(&format!("i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo line $i; done"));
     let container = bench.containers.launch(&spec).expect("launch");
     let mut moved = 0;
-    let mut cut = || MANY.apply(&layout, &spec.id, container.sandbox()).expect("cut");
+    let cut = || MANY.apply(&layout, &spec.id, container.sandbox()).expect("cut");
     while container.exit().expect("exit").is_none() {
         moved += cut();
     }

@@ -14,8 +14,8 @@ use crate::workspace;
 /// Of the agent's own tests those that ask the kernel.
 const AGENT_FILTERS: [&str; 4] = ["cgroup::", "files::", "probe::", "supervisor::"];
 /// The whole-product tests that depend on the kernel. The others are about the product alone.
-const PRODUCT: [&str; 7] =
-    ["ends", "figures", "lending", "less", "limits", "restart_agent", "unified"];
+const PRODUCT: [&str; 8] =
+    ["ends", "figures", "lending", "less", "limits", "restart_agent", "sandboxes", "unified"];
 
 /// One test program and its arguments.
 #[derive(Debug)]
