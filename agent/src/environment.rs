@@ -26,8 +26,8 @@ impl Place {
         }
     }
 
-    /// What every executor is told. `sandbox` is called the same inside and outside: no container of
-    /// ours has a root of its own.
+    /// What every executor is told. `sandbox` is called the same inside and outside, as a process of the
+    /// node sees it.
     #[must_use]
     pub fn of_executor(
         &self,
@@ -44,6 +44,9 @@ impl Place {
             ("MESOS_SLAVE_ID", self.agent_id.clone()),
             ("MESOS_CHECKPOINT", "1".to_owned()),
             ("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned()),
+            // With checkpointing, which is always on here; Mesos' defaults.
+            ("MESOS_RECOVERY_TIMEOUT", "15mins".to_owned()),
+            ("MESOS_SUBSCRIPTION_BACKOFF_MAX", "2secs".to_owned()),
             ("LIBPROCESS_PORT", "0".to_owned()),
         ];
         if !self.endpoint.is_empty() {

@@ -131,9 +131,13 @@ impl ProcessContainerizer {
     /// Takes over a container that runs, or has run, from its directory.
     pub fn adopt(&self, dir: &Path) -> Result<Container, ContainerError> {
         let id = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
+        let mut launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
             .map_err(|source| ContainerError::Checkpoint { id, source })?
             .ok_or_else(|| ContainerError::NoContainer { dir: dir.to_owned() })?;
+        // An older agent's sandbox has been moved, and a link is in its place.
+        if let Ok(moved) = fs::read_link(&launch.sandbox) {
+            launch.sandbox = moved;
+        }
         let [cgroup, other] = self
             .groups_of(&launch.spec)
             .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;

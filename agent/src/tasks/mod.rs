@@ -3,6 +3,7 @@
 //! One thread owns all of it; what may take long (starting a process, writing to disk) happens here,
 //! away from measuring and from the link. It measures nothing.
 
+mod following;
 mod hosting;
 mod inside;
 mod inventory;
@@ -53,8 +54,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether a task runs already: a start takes some milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// How often it is looked whether a task's checks have found something.
-const CHECKS_PAUSE: Duration = Duration::from_millis(500);
 /// How often to look for updates to tell again.
 const TICK: Duration = Duration::from_secs(2);
 
@@ -313,7 +312,7 @@ impl Keeper {
                     let _ = inbox.send(Message::Started(handle)).await;
                 }
                 if let Some(checks) = checks {
-                    follow_checks(&pidfd, &checks, handle, &inbox).await;
+                    following::checks(&pidfd, &checks, handle, &inbox).await;
                 }
                 let _ = pidfd.readable().await;
             }
@@ -485,27 +484,4 @@ async fn starts(supervisor: &AsyncFd<OwnedFd>, starting: &Path) -> bool {
         }
     }
     true
-}
-
-/// Sends [`Message::Checked`] whenever a task's checks have written something, until its supervisor
-/// ends. By looking: this agent or the next, whoever is there.
-async fn follow_checks(
-    supervisor: &AsyncFd<OwnedFd>,
-    checks: &Path,
-    handle: u64,
-    inbox: &mpsc::WeakSender<Message>,
-) {
-    let mut seen = None;
-    loop {
-        let written = std::fs::metadata(checks).and_then(|data| data.modified()).ok();
-        if written.is_some() && written != seen {
-            seen = written;
-            let Some(inbox) = inbox.upgrade() else { return };
-            let _ = inbox.send(Message::Checked(handle)).await;
-        }
-        tokio::select! {
-            _ = supervisor.readable() => return,
-            () = sleep(CHECKS_PAUSE) => {}
-        }
-    }
 }

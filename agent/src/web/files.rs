@@ -2,7 +2,8 @@
 
 use super::{
     answer,
-    sandbox::{Inside, SandboxError, kind},
+    listing::Names,
+    sandbox::{Inside, SandboxError},
 };
 use crate::containers::Layout;
 use axum::{
@@ -13,13 +14,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::any,
 };
-use nix::{
-    sys::stat::{FileStat, SFlag},
-    unistd::{Gid, Group, Uid, User},
-};
+use nix::sys::stat::FileStat;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
     os::unix::fs::FileExt as _,
@@ -48,17 +45,6 @@ struct Asked {
     offset: Option<String>,
     length: Option<String>,
     jsonp: Option<String>,
-}
-
-#[derive(Serialize)]
-struct FileInfo {
-    gid: String,
-    mode: String,
-    mtime: f64,
-    nlink: libc::nlink_t,
-    path: String,
-    size: u64,
-    uid: String,
 }
 
 #[derive(Serialize)]
@@ -205,54 +191,6 @@ fn text(mut data: Vec<u8>, offset: u64, size: u64) -> String {
     }
     String::from_utf8(data)
         .unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
-}
-
-/// Users' and groups' names, each looked up once.
-#[derive(Default)]
-struct Names {
-    users: BTreeMap<u32, String>,
-    groups: BTreeMap<u32, String>,
-}
-
-impl Names {
-    fn info(&mut self, path: String, found: &FileStat) -> FileInfo {
-        let (uid, gid) = (found.st_uid, found.st_gid);
-        let user = self.users.entry(uid).or_insert_with(|| {
-            let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-            user.map_or_else(|| uid.to_string(), |user| user.name)
-        });
-        let group = self.groups.entry(gid).or_insert_with(|| {
-            let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
-            group.map_or_else(|| gid.to_string(), |group| group.name)
-        });
-        FileInfo {
-            gid: group.clone(),
-            mode: mode(found),
-            mtime: found.st_mtime as f64,
-            nlink: found.st_nlink,
-            path,
-            size: found.st_size.unsigned_abs(),
-            uid: user.clone(),
-        }
-    }
-}
-
-/// As `ls -l` writes it.
-fn mode(found: &FileStat) -> String {
-    let kind = match kind(found) {
-        SFlag::S_IFDIR => 'd',
-        SFlag::S_IFCHR => 'c',
-        SFlag::S_IFBLK => 'b',
-        SFlag::S_IFIFO => 'p',
-        SFlag::S_IFLNK => 'l',
-        SFlag::S_IFSOCK => 's',
-        _ => '-',
-    };
-    let bits = (0..9).map(|bit| {
-        let is_set = found.st_mode & (0o400 >> bit) != 0;
-        if is_set { ['r', 'w', 'x'][bit % 3] } else { '-' }
-    });
-    std::iter::once(kind).chain(bits).collect()
 }
 
 /// By the name's end; only what no browser runs.

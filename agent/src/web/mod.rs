@@ -7,6 +7,7 @@ mod answer;
 mod connections;
 mod door;
 mod files;
+mod listing;
 mod prefix;
 mod resources;
 mod sandbox;

@@ -11,10 +11,16 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    time::timeout,
+};
 
 /// However many ask, the keeper is asked no more often than this (Mesos: twice a second).
 pub const MIN_AGE: Duration = Duration::from_millis(500);
+
+/// A keeper that has not answered by then waits for its disk.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The ways to what is shown.
 #[derive(Clone, Debug)]
@@ -86,7 +92,7 @@ impl Sources {
         }
         let (answer, view) = oneshot::channel();
         self.keeper.upgrade()?.try_send(tasks::Message::Look(answer)).ok()?;
-        let view = Arc::new(view.await.ok()?);
+        let view = Arc::new(timeout(PATIENCE, view).await.ok()?.ok()?);
         *seen = Some((Instant::now(), Arc::clone(&view)));
         Some(view)
     }
