@@ -6,9 +6,9 @@ use headroom_core::{
     command::{
         AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage, Usage,
     },
-    effect::{Effect, OfferMade},
+    effect::Effect,
     executor::{Executor, Kind},
-    ids::{AgentId, TaskHandle},
+    ids::{AgentId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply, Settings},
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
@@ -48,31 +48,14 @@ impl Cluster {
         effects
     }
 
-    fn offer(&mut self) -> OfferMade {
-        let effects = self.apply(Command::Revive(self.caller, vec![]));
-        let standing = self.machine.state().offers.iter().next().unwrap().id;
-        let made = effects.into_iter().find_map(|effect| match effect {
-            Effect::Offers(_, offers) => offers.into_iter().next(),
-            _ => None,
-        });
-        made.unwrap_or_else(|| {
-            let offer = self.machine.state().offers.get(standing).unwrap();
-            let agent = self.machine.state().agents.get(offer.agent).unwrap();
-            OfferMade {
-                offer: standing,
-                agent: offer.agent,
-                node: Arc::clone(&agent.node),
-                role: "*".into(),
-                resources: offer.resources.clone(),
-                reserved: Default::default(),
-                revocable: false,
-                expires_in: Duration::ZERO,
-            }
-        })
+    /// The offer that stands once the framework has asked for all there is.
+    fn offer(&mut self) -> OfferId {
+        self.apply(Command::Revive(self.caller, vec![]));
+        self.machine.state().offers.iter().next().unwrap().made.offer
     }
 
     fn launch(&mut self, launches: Vec<Launch>) -> Vec<Effect> {
-        let offer = self.offer().offer;
+        let offer = self.offer();
         self.apply(Command::Accept(self.caller, vec![offer], launches, Duration::ZERO))
     }
 

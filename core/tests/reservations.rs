@@ -387,7 +387,7 @@ fn what_is_reserved_and_idle_counts_for_a_limit_once() {
     // A limit of four, three of them reserved: one more, of all that is free.
     let (db, effects) = cluster.plain("eng/db");
     let offered = offers(&effects, db);
-    let cpus = |offers: &[OfferMade]| -> u64 {
+    let cpus = |offers: &[Arc<OfferMade>]| -> u64 {
         offers.iter().map(|offer| offer.resources.amounts.cpus_milli() / 1_000).sum()
     };
     assert_eq!(cpus(&offered), 1);
@@ -428,7 +428,7 @@ fn what_is_reserved_and_idle_meets_a_guarantee() {
     set_quota(&mut cluster, "eng", 3, 9);
     let (other, effects) = cluster.plain("other");
     let first = offers(&effects, other);
-    let cpus = |offers: &[OfferMade]| offers[0].resources.amounts.cpus_milli() / 1_000;
+    let cpus = |offers: &[Arc<OfferMade>]| offers[0].resources.amounts.cpus_milli() / 1_000;
     assert_eq!(cpus(&first), 1, "three are kept for the guarantee");
     let reserve = Operation::Reserve(reserved("eng/web", amounts(2)));
     let effects = cluster.apply(Command::Reserve(node, reserve.clone()));
