@@ -64,6 +64,7 @@ struct Sums {
     kept_held: BTreeMap<AgentId, Parts>,
     kept_offered: BTreeMap<AgentId, Parts>,
     used: BTreeMap<AgentId, Amounts>,
+    peaks: BTreeMap<AgentId, Amounts>,
     seats: BTreeMap<SeatSlot, Amounts>,
     roles: BTreeMap<RoleSlot, RoleSums>,
 }
@@ -110,6 +111,7 @@ impl Machine {
             }
             let amounts = task.request.amounts;
             add(&mut sums.used, task.agent, task.used());
+            add(&mut sums.peaks, task.agent, task.guaranteed_peak());
             if task.revocable {
                 add(&mut sums.lent, task.agent, amounts);
             } else {
@@ -215,6 +217,9 @@ impl Machine {
             }
             if agent.used != of(&sums.used, &agent.id) {
                 return fault("used");
+            }
+            if agent.peaks != of(&sums.peaks, &agent.id) {
+                return fault("peaks");
             }
             if !self.state.agents.columns_are_sound(agent.id) {
                 return Err(Violation::Derived("the columns of what is free"));

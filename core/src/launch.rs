@@ -1,7 +1,7 @@
 //! Offers are accepted or declined.
 
 use crate::{
-    command::{Caller, Launch, TaskUsage},
+    command::{Caller, Launch, TaskUsage, Usage},
     effect::{Effect, LaunchOrder},
     frameworks::MAX_TASKS,
     holdings::{As, Holding},
@@ -64,7 +64,7 @@ impl Machine {
         if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
-        let (agent, seat) = (first.made.agent, first.seat);
+        let (agent, seat) = (first.agent_slot as usize, first.seat);
         self.refresh_hunger_at(seat);
         self.lending_changed(now, agent, effects);
         Ok(Reply::Done)
@@ -147,6 +147,8 @@ impl Machine {
             resources: &launch.request,
             reserved: &reserved,
             revocable,
+            // Nothing is known of it yet.
+            peak: Usage::default().or(launch.request.amounts),
         };
         self.hold(holding, As::Task);
         if let Some(agent) = self.state.agents.at_mut(agent_slot) {

@@ -2,7 +2,7 @@
 
 use crate::{
     agents::{Agent, MAX_AGENTS, Node},
-    command::{AgentHello, AgentReport, HeldTask, TaskUsage},
+    command::{AgentHello, AgentReport, HeldTask, TaskUsage, Usage},
     deadline::Deadline,
     effect::{Effect, Record},
     holdings::{As, Holding},
@@ -41,7 +41,7 @@ impl Machine {
             self.answer(task.framework, &task.name, effects);
         }
         self.seen(id, effects);
-        self.refresh_lending(now, id);
+        self.state.agents.slot(id).into_iter().for_each(|slot| self.refresh_lending(now, slot));
         // What it is may have changed even if no more of it is free.
         self.state.agents.look_at(id);
         Ok(Reply::Agent(id))
@@ -94,6 +94,7 @@ impl Machine {
             agent.kept.configure(&hello.reserved);
             agent.report = AgentReport::default();
             agent.reported = None;
+            agent.derive();
         });
     }
 
@@ -158,7 +159,8 @@ impl Machine {
             self.hold_for_task(&task);
         }
         self.state.tasks.by_handle.insert(handle, Box::new(task));
-        self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
+        let at = self.state.agents.slot(agent).and_then(|slot| self.state.agents.at_mut(slot));
+        at.into_iter().for_each(|agent| _ = agent.tasks.insert(handle));
     }
 
     /// The role that a task counts for which its agent already has: the one it was launched in, be it
@@ -201,7 +203,8 @@ impl Machine {
         let (seat, agent) =
             (self.seat_in(task.framework, task.role), self.state.agents.slot(task.agent)?);
         let Task { role, revocable, ref request, ref reserved, .. } = *task;
-        Some(Holding { seat, role, agent, resources: request, reserved, revocable })
+        let peak = task.peak();
+        Some(Holding { seat, role, agent, resources: request, reserved, revocable, peak })
     }
 
     pub(crate) fn agent_report(
@@ -218,24 +221,32 @@ impl Machine {
                 task.usage = TaskUsage::default();
             }
         }
-        let mut used = Amounts::ZERO;
+        let (mut used, mut peaks) = (Amounts::ZERO, Usage::default().or(agent.held.amounts));
         for (handle, usage) in std::mem::take(&mut report.tasks) {
             if let Some(task) = tasks.get_mut(&handle).filter(|task| task.agent == id) {
                 if !task.state.is_terminal() {
                     used = used.minus(task.used()).plus(usage.usage.or(Amounts::ZERO));
                 }
+                let before = task.guaranteed_peak();
                 task.usage = usage;
+                peaks = peaks.minus(before).plus(task.guaranteed_peak());
             }
         }
         self.state.agents.update(id, |agent| {
             agent.report = report;
             agent.reported = Some(now);
             agent.used = used;
+            agent.peaks = peaks;
+            agent.derive();
         });
         if self.state.agents.get(id).is_some_and(|agent| !agent.takes_work()) {
             self.rescind_all(id, "the agent takes no new work", effects);
         }
-        self.lending_changed(now, id, effects);
+        self.state
+            .agents
+            .slot(id)
+            .into_iter()
+            .for_each(|at| self.lending_changed(now, at, effects));
         Ok(Reply::Done)
     }
 
@@ -254,14 +265,18 @@ impl Machine {
                 agent.report.lending_reason = reason;
             })
             .ok_or(Refusal::UnknownAgent(id))?;
-        self.lending_changed(now, id, effects);
+        self.state
+            .agents
+            .slot(id)
+            .into_iter()
+            .for_each(|at| self.lending_changed(now, at, effects));
         Ok(Reply::Done)
     }
 
     /// Brings an agent's lending up to date: takes offers back that stand on nothing now.
-    pub(crate) fn lending_changed(&mut self, now: Time, id: AgentId, effects: &mut Vec<Effect>) {
-        self.refresh_lending(now, id);
-        let Some(agent) = self.state.agents.get(id) else { return };
+    pub(crate) fn lending_changed(&mut self, now: Time, agent: usize, effects: &mut Vec<Effect>) {
+        self.refresh_lending(now, agent);
+        let Some(agent) = self.state.agents.at(agent) else { return };
         let overdrawn = self.overdrawn_offers(agent);
         self.rescind(&overdrawn, "the owner of these resources needs them", effects);
     }
@@ -284,7 +299,7 @@ impl Machine {
         });
         if was.ok_or(Refusal::UnknownAgent(id))? {
             self.rescind_all(id, "the agent does not answer", effects);
-            self.refresh_lending(now, id);
+            self.state.agents.slot(id).into_iter().for_each(|at| self.refresh_lending(now, at));
             self.deadlines.add(now + self.settings.agent_timeout, Deadline::Agent(id));
         }
         Ok(Reply::Done)

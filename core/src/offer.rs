@@ -134,7 +134,8 @@ impl Machine {
             }
             let (resources, reserved) = (&offer.made.resources, &offer.made.reserved);
             let seat = Some(slot);
-            let holding = Holding { seat, role, agent, resources, reserved, revocable };
+            let peak = Amounts::ZERO;
+            let holding = Holding { seat, role, agent, resources, reserved, revocable, peak };
             self.release(holding, As::Offer);
             if waits {
                 self.unplaced.insert(slot.at());

@@ -342,6 +342,7 @@ impl Machine {
             resources: &made.resources,
             reserved: &made.reserved,
             revocable,
+            peak: Amounts::ZERO,
         };
         self.hold(holding, As::Offer);
         self.state.offers.insert(Offer {

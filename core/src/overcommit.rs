@@ -7,7 +7,7 @@
 use crate::{
     agents::Agent,
     command::Usage,
-    ids::{AgentId, OfferId},
+    ids::OfferId,
     machine::{Machine, Settings},
     resources::Amounts,
     time::Time,
@@ -15,19 +15,6 @@ use crate::{
 
 /// An agent whose newest report is older than so many steps lends nothing.
 pub const STALE_STEPS: u32 = 5;
-
-/// The predicted peak of all that must not be disturbed; the system part where it was measured.
-#[must_use]
-pub fn forecast(
-    system: Usage,
-    guaranteed: impl IntoIterator<Item = (Amounts, Usage)>,
-) -> (Amounts, Usage) {
-    let tasks = guaranteed
-        .into_iter()
-        .map(|(request, forecast)| forecast.or(request))
-        .fold(Amounts::ZERO, Amounts::plus);
-    (tasks.plus(system.or(Amounts::ZERO)), system)
-}
 
 /// What may be lent of `total` in all, given the forecast of what must not be disturbed.
 #[must_use]
@@ -45,23 +32,23 @@ pub fn lendable(total: Amounts, forecast: Amounts, system: Usage, settings: &Set
 
 impl Machine {
     /// Works out anew what an agent may lend.
-    pub(crate) fn refresh_lending(&mut self, now: Time, id: AgentId) {
-        let Some(agent) = self.state.agents.get(id) else { return };
-        let guaranteed = agent.tasks.iter().filter_map(|handle| {
-            let task = self.state.tasks.by_handle.get(handle)?;
-            (!task.revocable && !task.state.is_terminal())
-                .then_some((task.request.amounts, task.usage.forecast))
-        });
-        let (forecast, system) = forecast(agent.report.system_forecast, guaranteed);
+    pub(crate) fn refresh_lending(&mut self, now: Time, slot: usize) {
+        let Some(agent) = self.state.agents.at(slot) else { return };
+        let system = agent.report.system_forecast;
+        let forecast = agent.peaks.plus(system.or(Amounts::ZERO));
         let fresh =
             agent.reported.is_some_and(|at| now.since(at) <= self.settings.step * STALE_STEPS);
         let lends = self.settings.lending && agent.connected && agent.report.lending && fresh;
         let total = agent.total.amounts;
         let may =
             if lends { lendable(total, forecast, system, &self.settings) } else { Amounts::ZERO };
-        self.state.agents.update(id, |agent| {
+        let forecast = agent.reported.map(|_| forecast);
+        if (agent.lendable, agent.forecast) == (may, forecast) {
+            return;
+        }
+        self.state.agents.update_at(slot, |agent| {
             agent.lendable = may;
-            agent.forecast = agent.reported.map(|_| forecast);
+            agent.forecast = forecast;
         });
     }
 
@@ -92,8 +79,8 @@ mod tests {
         let settings = Settings { cpu_margin_milli: 100, ..Settings::default() };
         let (total, request) = (Amounts::of(4_000, 1_000_000), Amounts::of(3_000, 500_000));
         let measured = Usage { cpus_milli: Some(100), memory_milli_mib: None };
-        let lent = |system, task| {
-            let (forecast, system) = forecast(system, [(request, task)]);
+        let lent = |system: Usage, task: Usage| {
+            let forecast = task.or(request).plus(system.or(Amounts::ZERO));
             lendable(total, forecast, system, &settings)
         };
         assert_eq!(lent(measured, Usage::default()).cpus_milli(), 500);

@@ -5,7 +5,7 @@
 //! whoever is most entitled to those resources decides (`fairness`), as for a launch.
 
 use crate::{
-    command::{Caller, Promotion, TaskUsage},
+    command::{Caller, Promotion, TaskUsage, Usage},
     effect::Effect,
     holdings::{As, Holding},
     ids::{OfferId, TaskHandle},
@@ -43,7 +43,7 @@ impl Machine {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
         self.refresh_hunger_at(first.seat);
-        self.lending_changed(now, first.made.agent, effects);
+        self.lending_changed(now, first.agent_slot as usize, effects);
         Ok(Reply::Done)
     }
 
@@ -102,9 +102,9 @@ impl Machine {
         task.revocable = false;
         task.reserved.clone_from(reserved);
         task.usage = TaskUsage { forecast: Default::default(), ..task.usage };
-        let none = Parts::default();
+        let (none, peak) = (Parts::default(), Usage::default().or(request.amounts));
         let lent =
-            Holding { seat, role, agent, resources: &lent, reserved: &none, revocable: true };
+            Holding { seat, role, agent, resources: &lent, reserved: &none, revocable: true, peak };
         self.release(lent, As::Task);
         let promised = Holding { resources: request, reserved, revocable: false, ..lent };
         self.hold(promised, As::Task);

@@ -168,6 +168,18 @@ impl Task {
         }
     }
 
+    /// What it is predicted to use at most; what is not predicted counts as requested.
+    #[must_use]
+    pub fn peak(&self) -> Amounts {
+        self.usage.forecast.or(self.request.amounts)
+    }
+
+    /// The same, if it is not to be disturbed; else nothing.
+    pub(crate) fn guaranteed_peak(&self) -> Amounts {
+        let counts = !self.revocable && !self.state.is_terminal();
+        if counts { self.peak() } else { Amounts::ZERO }
+    }
+
     /// What it was measured to use.
     #[must_use]
     pub fn used(&self) -> Amounts {
