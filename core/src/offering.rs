@@ -85,22 +85,25 @@ impl Machine {
     /// [`Machine::apply`] does so by itself; after [`Machine::decide`] it is left to the caller, so
     /// that a batch of commands is weighed together.
     pub fn make_offers(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        self.look_at_kept_back();
-        if self.unplaced.is_empty() && self.state.agents.to_look_at.is_empty() {
+        if !self.has_to_look() {
             return;
         }
-        self.place_wants(now);
-        self.look_at_agents(now);
+        // Once more where a guarantee was met out of what is reserved: that leaves more for others.
+        while self.has_to_look() {
+            self.place_wants(now);
+            self.look_at_agents(now);
+        }
         self.outbox.send(effects);
         self.assert_invariants(now);
     }
 
-    /// What guarantees kept back is looked at again when they leave more.
-    fn look_at_kept_back(&mut self) {
+    /// Whether anything is marked. What guarantees kept back is, when they leave more.
+    fn has_to_look(&mut self) -> bool {
         if !self.kept_back.is_empty() && !self.state.spare().fits_in(self.kept_back_at) {
             self.state.agents.to_look_at.add_all(&self.kept_back);
             self.kept_back.clear();
         }
+        !self.unplaced.is_empty() || !self.state.agents.to_look_at.is_empty()
     }
 
     /// Finds places for what frameworks said they want, the most entitled first.
