@@ -188,6 +188,7 @@ impl Machine {
                 && let Some(offer) = self.withdraw(*id)
             {
                 self.refuse(now, &offer, offer.made.resources.amounts, refusal);
+                self.state.offers.keep(offer.made);
             }
         }
         Ok(Reply::Done)

@@ -326,7 +326,7 @@ impl Machine {
         let agent_id = of.id;
         let says_wants = to.wanted.is_some();
         let asked_to_be_told = self.state.frameworks.at(framework_slot).filter(|_| revocable);
-        let made = Arc::new(OfferMade {
+        let made = OfferMade {
             offer: id,
             agent: agent_id,
             node: Arc::clone(&of.node),
@@ -336,7 +336,8 @@ impl Machine {
             revocable: asked_to_be_told
                 .is_some_and(|of| of.info.accepts_revocable || of.info.only_revocable),
             expires_in: self.settings.offer_timeout,
-        });
+        };
+        let made = self.state.offers.tell(made);
         self.outbox.add(framework, framework_slot, Arc::clone(&made));
         let holding = Holding {
             seat: Some(slot),
