@@ -7,6 +7,7 @@ use crate::{
     fit::Columns,
     ids::{AgentId, OfferId, TaskHandle},
     kept::Kept,
+    overcommit::Peaks,
     ports::Ports,
     reservation::Parts,
     resources::{Amounts, Resources},
@@ -71,6 +72,8 @@ pub struct Agent {
     pub gone_since: Option<Time>,
     /// Predicted peak of guaranteed work and system, when there was a report.
     pub forecast: Option<Amounts>,
+    /// Predicted peaks of its guaranteed tasks, added up.
+    pub(crate) peaks: Peaks,
     /// What its tasks use, as far as it was measured.
     pub used: Amounts,
     /// Its tasks, those ended but unacknowledged included.
@@ -99,6 +102,7 @@ impl Agent {
             lent_offered: Amounts::ZERO,
             lendable: Amounts::ZERO,
             forecast: None,
+            peaks: Peaks::default(),
             used: Amounts::ZERO,
             tasks: BTreeSet::new(),
             offers: Vec::new(),
@@ -115,8 +119,8 @@ impl Agent {
         if self.kept.is_empty() { free } else { free.minus(&self.kept.idle().sum()) }
     }
 
-    /// Works out anew what is kept of it by itself.
-    fn derive(&mut self) {
+    /// Works out anew what follows from its ports and its report; called where those change.
+    pub(crate) fn derive(&mut self) {
         self.free_ports = self.free_ports_anew();
         self.refuses_work = !self.report.refusing_work.is_empty();
     }
@@ -288,7 +292,6 @@ impl Agents {
         let agent = self.table.at_mut(slot)?;
         let before = agent.sums();
         let result = change(agent);
-        agent.derive();
         self.sums.change(before, agent.sums());
         self.refresh(slot);
         Some(result)
@@ -442,10 +445,10 @@ impl Agents {
     }
 
     /// Those that lend and whose newest report is older than `than`.
-    pub(crate) fn lending_on_old_reports(&self, than: Time) -> Vec<AgentId> {
+    pub(crate) fn lending_on_old_reports(&self, than: Time) -> Vec<usize> {
         let since = self.lending_since.iter().enumerate();
         let late = since.filter(|(_, at)| at.is_some_and(|at| at < than));
-        late.filter_map(|(slot, _)| self.at(slot).map(|agent| agent.id)).collect()
+        late.map(|(slot, _)| slot).collect()
     }
 
     /// Whether an agent's columns say what it says.

@@ -7,7 +7,7 @@
 //! kind, and what is lent can be taken back without touching what is not.
 
 use crate::{
-    command::{Caller, HeldTask},
+    command::{Caller, HeldTask, Usage},
     effect::{Effect, LaunchOrder},
     frameworks::Framework,
     holdings::{As, Holding},
@@ -15,6 +15,7 @@ use crate::{
     machine::{Machine, Refusal, Reply},
     offer::Offer,
     operate::Lot,
+    overcommit::Peaks,
     reservation::Parts,
     resources::Resources,
     tasks::{Reason, Task, TaskState, TaskStatus},
@@ -158,6 +159,7 @@ impl Machine {
             resources: &executor.request,
             reserved: &reserved,
             revocable,
+            peaks: Peaks::of(executor.request.amounts, Usage::default()),
         };
         self.hold(holding, As::Task);
         if let Some(agent) = self.state.agents.at_mut(agent_slot) {

@@ -1,7 +1,8 @@
 //! Who holds what: the one place where the ledgers of agent, seat and role change, together.
 
 use crate::{
-    machine::Machine, reservation::Parts, resources::Resources, roles::RoleSlot, seat::SeatSlot,
+    machine::Machine, overcommit::Peaks, reservation::Parts, resources::Resources, roles::RoleSlot,
+    seat::SeatSlot,
 };
 
 /// As what resources are held.
@@ -23,12 +24,14 @@ pub(crate) struct Holding<'a> {
     /// The reserved part of those; nothing of what is lent.
     pub(crate) reserved: &'a Parts,
     pub(crate) revocable: bool,
+    /// Of a task's: its predicted peak.
+    pub(crate) peaks: Peaks,
 }
 
 impl Machine {
     /// Enters a holding in all three ledgers.
     pub(crate) fn hold(&mut self, holding: Holding<'_>, held_as: As) {
-        let Holding { seat, role, agent, resources, reserved, revocable } = holding;
+        let Holding { seat, role, agent, resources, reserved, revocable, peaks } = holding;
         let amounts = resources.amounts;
         if reserved.is_empty() && held_as == As::Offer {
             self.state.agents.offer(agent, resources, revocable);
@@ -37,9 +40,15 @@ impl Machine {
                 agent.kept.hold(reserved, held_as);
                 match (revocable, held_as) {
                     (false, As::Offer) => agent.offered = agent.offered.plus(resources),
-                    (false, As::Task) => agent.held = agent.held.plus(resources),
+                    (false, As::Task) => {
+                        agent.held = agent.held.plus(resources);
+                        agent.peaks = agent.peaks.plus(peaks);
+                    }
                     (true, As::Offer) => agent.lent_offered = agent.lent_offered.plus(amounts),
                     (true, As::Task) => agent.lent = agent.lent.plus(amounts),
+                }
+                if !resources.ports.is_empty() {
+                    agent.derive();
                 }
             });
         }
@@ -52,7 +61,7 @@ impl Machine {
 
     /// Takes a holding out of all three ledgers.
     pub(crate) fn release(&mut self, holding: Holding<'_>, held_as: As) {
-        let Holding { seat, role, agent, resources, reserved, revocable } = holding;
+        let Holding { seat, role, agent, resources, reserved, revocable, peaks } = holding;
         let amounts = resources.amounts;
         if reserved.is_empty() && held_as == As::Offer {
             self.state.agents.withdraw(agent, resources, revocable);
@@ -61,9 +70,15 @@ impl Machine {
                 agent.kept.release(reserved, held_as);
                 match (revocable, held_as) {
                     (false, As::Offer) => agent.offered = agent.offered.minus(resources),
-                    (false, As::Task) => agent.held = agent.held.minus(resources),
+                    (false, As::Task) => {
+                        agent.held = agent.held.minus(resources);
+                        agent.peaks = agent.peaks.minus(peaks);
+                    }
                     (true, As::Offer) => agent.lent_offered = agent.lent_offered.minus(amounts),
                     (true, As::Task) => agent.lent = agent.lent.minus(amounts),
+                }
+                if !resources.ports.is_empty() {
+                    agent.derive();
                 }
             });
         }

@@ -3,6 +3,7 @@
 use crate::{
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::Machine,
+    overcommit::Peaks,
     quota::Quota,
     reservation::Parts,
     resources::{Amounts, Resources},
@@ -64,6 +65,7 @@ struct Sums {
     kept_held: BTreeMap<AgentId, Parts>,
     kept_offered: BTreeMap<AgentId, Parts>,
     used: BTreeMap<AgentId, Amounts>,
+    peaks: BTreeMap<AgentId, Peaks>,
     seats: BTreeMap<SeatSlot, Amounts>,
     roles: BTreeMap<RoleSlot, RoleSums>,
 }
@@ -113,6 +115,8 @@ impl Machine {
             }
             let amounts = task.request.amounts;
             add(&mut sums.used, task.agent, task.used());
+            let peaks = sums.peaks.entry(task.agent).or_default();
+            *peaks = peaks.plus(task.guaranteed_peaks());
             if task.revocable {
                 add(&mut sums.lent, task.agent, amounts);
             } else {
@@ -235,6 +239,9 @@ impl Machine {
             }
             if agent.used != of(&sums.used, &agent.id) {
                 return fault("used");
+            }
+            if agent.peaks != sums.peaks.get(&agent.id).copied().unwrap_or_default() {
+                return fault("peaks");
             }
             if !self.state.agents.columns_are_sound(agent.id) {
                 return Err(Violation::Derived("the columns of what is free"));

@@ -1,7 +1,7 @@
 //! Offers are accepted or declined.
 
 use crate::{
-    command::{Caller, Launch, TaskUsage},
+    command::{Caller, Launch, TaskUsage, Usage},
     effect::{Effect, LaunchOrder},
     executor::Kind,
     frameworks::MAX_TASKS,
@@ -10,6 +10,7 @@ use crate::{
     machine::{Machine, Refusal, Reply},
     offer::Offer,
     operate::{Deeds, Lot},
+    overcommit::Peaks,
     reservation::Parts,
     seat::SeatSlot,
     tasks::{Reason, Task, TaskState, TaskStatus},
@@ -60,7 +61,7 @@ impl Machine {
         if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
-        let (agent, seat) = (first.made.agent, first.seat);
+        let (agent, seat) = (first.agent_slot as usize, first.seat);
         self.refresh_hunger_at(seat);
         self.lending_changed(now, agent, effects);
         Ok(Reply::Done)
@@ -172,6 +173,8 @@ impl Machine {
             resources: &launch.request,
             reserved: &reserved,
             revocable,
+            // Nothing is known of it yet.
+            peaks: Peaks::of(launch.request.amounts, Usage::default()),
         };
         self.hold(holding, As::Task);
         if let Some(agent) = self.state.agents.at_mut(agent_slot) {
@@ -214,6 +217,7 @@ impl Machine {
                 && let Some(offer) = self.withdraw(*id)
             {
                 self.refuse(now, &offer, offer.made.resources.amounts, refusal);
+                self.state.offers.keep(offer.made);
             }
         }
         Ok(Reply::Done)

@@ -2,12 +2,14 @@
 
 use crate::{
     agents::{Agent, MAX_AGENTS, Node},
-    command::{AgentHello, AgentReport, HeldTask, TaskUsage},
+    command::{AgentHello, AgentReport, HeldTask, TaskUsage, Usage},
     deadline::Deadline,
     effect::{Effect, Record},
+    executor::Kind,
     holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    overcommit::Peaks,
     reservation::Parts,
     resources::Amounts,
     roles::{RoleSlot, is_role_name},
@@ -42,7 +44,7 @@ impl Machine {
             self.answer(task.framework, &task.name, effects);
         }
         self.seen(id, effects);
-        self.refresh_lending(now, id);
+        self.state.agents.slot(id).into_iter().for_each(|slot| self.refresh_lending(now, slot));
         // What it is may have changed even if no more of it is free.
         self.state.agents.look_at(id);
         Ok(Reply::Agent(id))
@@ -95,6 +97,7 @@ impl Machine {
             agent.total = hello.total.clone();
             agent.report = AgentReport::default();
             agent.reported = None;
+            agent.derive();
         });
         self.change_kept(id, |kept| kept.configure(&hello.reserved));
     }
@@ -165,7 +168,8 @@ impl Machine {
             self.hold_for_task(&task);
         }
         self.state.tasks.by_handle.insert(handle, Box::new(task));
-        self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
+        let at = self.state.agents.slot(agent).and_then(|slot| self.state.agents.at_mut(slot));
+        at.into_iter().for_each(|agent| _ = agent.tasks.insert(handle));
     }
 
     /// The role that a task counts for which its agent already has: the one it was launched in, be it
@@ -208,7 +212,8 @@ impl Machine {
         let (seat, agent) =
             (self.seat_in(task.framework, task.role), self.state.agents.slot(task.agent)?);
         let Task { role, revocable, ref request, ref reserved, .. } = *task;
-        Some(Holding { seat, role, agent, resources: request, reserved, revocable })
+        let peaks = task.peaks();
+        Some(Holding { seat, role, agent, resources: request, reserved, revocable, peaks })
     }
 
     pub(crate) fn agent_report(
@@ -225,24 +230,45 @@ impl Machine {
                 task.usage = TaskUsage::default();
             }
         }
-        let mut used = Amounts::ZERO;
+        let (mut used, mut peaks) =
+            (Amounts::ZERO, Peaks::of(agent.held.amounts, Usage::default()));
         for (handle, usage) in std::mem::take(&mut report.tasks) {
             if let Some(task) = tasks.get_mut(&handle).filter(|task| task.agent == id) {
                 if !task.state.is_terminal() {
                     used = used.minus(task.used()).plus(usage.usage.or(Amounts::ZERO));
                 }
+                let before = task.guaranteed_peaks();
                 task.usage = usage;
+                peaks = peaks.minus(before).plus(task.guaranteed_peaks());
             }
+        }
+        // What an executor is expected to use is for all that runs in it.
+        for handle in &agent.tasks {
+            let Some(Kind::In(executor)) = tasks.get(handle).map(|task| task.kind) else {
+                continue;
+            };
+            let of = tasks.get(&executor).map_or(Usage::default(), |host| host.usage.forecast);
+            let Some(task) = tasks.get_mut(handle) else { continue };
+            let before = task.guaranteed_peaks();
+            task.usage.forecast.cpus_milli = of.cpus_milli.map(|_| 0);
+            task.usage.forecast.memory_milli_mib = of.memory_milli_mib.map(|_| 0);
+            peaks = peaks.minus(before).plus(task.guaranteed_peaks());
         }
         self.state.agents.update(id, |agent| {
             agent.report = report;
             agent.reported = Some(now);
             agent.used = used;
+            agent.peaks = peaks;
+            agent.derive();
         });
         if self.state.agents.get(id).is_some_and(|agent| !agent.takes_work()) {
             self.rescind_all(id, "the agent takes no new work", effects);
         }
-        self.lending_changed(now, id, effects);
+        self.state
+            .agents
+            .slot(id)
+            .into_iter()
+            .for_each(|at| self.lending_changed(now, at, effects));
         Ok(Reply::Done)
     }
 
@@ -261,14 +287,18 @@ impl Machine {
                 agent.report.lending_reason = reason;
             })
             .ok_or(Refusal::UnknownAgent(id))?;
-        self.lending_changed(now, id, effects);
+        self.state
+            .agents
+            .slot(id)
+            .into_iter()
+            .for_each(|at| self.lending_changed(now, at, effects));
         Ok(Reply::Done)
     }
 
     /// Brings an agent's lending up to date: takes offers back that stand on nothing now.
-    pub(crate) fn lending_changed(&mut self, now: Time, id: AgentId, effects: &mut Vec<Effect>) {
-        self.refresh_lending(now, id);
-        let Some(agent) = self.state.agents.get(id) else { return };
+    pub(crate) fn lending_changed(&mut self, now: Time, agent: usize, effects: &mut Vec<Effect>) {
+        self.refresh_lending(now, agent);
+        let Some(agent) = self.state.agents.at(agent) else { return };
         let overdrawn = self.overdrawn_offers(agent);
         self.rescind(&overdrawn, "the owner of these resources needs them", effects);
     }
@@ -291,7 +321,7 @@ impl Machine {
         });
         if was.ok_or(Refusal::UnknownAgent(id))? {
             self.rescind_all(id, "the agent does not answer", effects);
-            self.refresh_lending(now, id);
+            self.state.agents.slot(id).into_iter().for_each(|at| self.refresh_lending(now, at));
             self.deadlines.add(now + self.settings.agent_timeout, Deadline::Agent(id));
         }
         Ok(Reply::Done)

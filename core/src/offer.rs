@@ -8,6 +8,7 @@ use crate::{
     holdings::{As, Holding},
     ids::{AgentId, FrameworkId, OfferId},
     machine::{DEFAULT_REFUSAL, Machine},
+    overcommit::Peaks,
     resources::Amounts,
     seat::SeatSlot,
     time::Time,
@@ -42,7 +43,13 @@ pub struct Offers {
     queue: VecDeque<u32>,
     /// The number of the id that the queue begins with.
     first: u64,
+    /// What was told of offers that are over and that nobody holds any more: room for new ones. Heaps
+    /// take their time over tens of thousands of small pieces given back at once.
+    spare: Vec<Arc<OfferMade>>,
 }
+
+/// At most so many are kept to be used again; others are given back to the heap.
+pub const MAX_SPARE: usize = 50_000;
 
 /// In place of the slot of an offer that is over.
 const NOWHERE: u32 = u32::MAX;
@@ -61,6 +68,24 @@ impl Offers {
         });
         self.slots[slot as usize] = Some(offer);
         self.queue.push_back(slot);
+    }
+
+    /// Makes what a framework is told, in the place of what is over if there is any.
+    pub(crate) fn tell(&mut self, made: OfferMade) -> Arc<OfferMade> {
+        while let Some(mut spare) = self.spare.pop() {
+            if let Some(old) = Arc::get_mut(&mut spare) {
+                *old = made;
+                return spare;
+            }
+        }
+        Arc::new(made)
+    }
+
+    /// What was told of an offer that is over.
+    pub(crate) fn keep(&mut self, made: Arc<OfferMade>) {
+        if self.spare.len() < MAX_SPARE && Arc::strong_count(&made) == 1 {
+            self.spare.push(made);
+        }
     }
 
     fn at(&self, id: OfferId) -> Option<usize> {
@@ -134,7 +159,8 @@ impl Machine {
             }
             let (resources, reserved) = (&offer.made.resources, &offer.made.reserved);
             let seat = Some(slot);
-            let holding = Holding { seat, role, agent, resources, reserved, revocable };
+            let peaks = Peaks::default();
+            let holding = Holding { seat, role, agent, resources, reserved, revocable, peaks };
             self.release(holding, As::Offer);
             if waits {
                 self.unplaced.insert(slot.at());
@@ -149,6 +175,7 @@ impl Machine {
         for id in ids {
             if let Some(offer) = self.withdraw(*id) {
                 effects.push(Effect::Rescind(offer.framework, *id, why.to_owned()));
+                self.state.offers.keep(offer.made);
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     machine::Machine,
     offer::{Offer, SMALLEST},
     operate::Lot,
+    overcommit::Peaks,
     quota::HeldBackBy,
     resources::{Amounts, Resources},
     roles::RoleSlot,
@@ -85,22 +86,25 @@ impl Machine {
     /// [`Machine::apply`] does so by itself; after [`Machine::decide`] it is left to the caller, so
     /// that a batch of commands is weighed together.
     pub fn make_offers(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        self.look_at_kept_back();
-        if self.unplaced.is_empty() && self.state.agents.to_look_at.is_empty() {
+        if !self.has_to_look() {
             return;
         }
-        self.place_wants(now);
-        self.look_at_agents(now);
+        // Once more where a guarantee was met out of what is reserved: that leaves more for others.
+        while self.has_to_look() {
+            self.place_wants(now);
+            self.look_at_agents(now);
+        }
         self.outbox.send(effects);
         self.assert_invariants(now);
     }
 
-    /// What guarantees kept back is looked at again when they leave more.
-    fn look_at_kept_back(&mut self) {
+    /// Whether anything is marked. What guarantees kept back is, when they leave more.
+    fn has_to_look(&mut self) -> bool {
         if !self.kept_back.is_empty() && !self.state.spare().fits_in(self.kept_back_at) {
             self.state.agents.to_look_at.add_all(&self.kept_back);
             self.kept_back.clear();
         }
+        !self.unplaced.is_empty() || !self.state.agents.to_look_at.is_empty()
     }
 
     /// Finds places for what frameworks said they want, the most entitled first.
@@ -323,7 +327,7 @@ impl Machine {
         let agent_id = of.id;
         let says_wants = to.wanted.is_some();
         let asked_to_be_told = self.state.frameworks.at(framework_slot).filter(|_| revocable);
-        let made = Arc::new(OfferMade {
+        let made = OfferMade {
             offer: id,
             agent: agent_id,
             node: Arc::clone(&of.node),
@@ -333,7 +337,8 @@ impl Machine {
             revocable: asked_to_be_told
                 .is_some_and(|of| of.info.accepts_revocable || of.info.only_revocable),
             expires_in: self.settings.offer_timeout,
-        });
+        };
+        let made = self.state.offers.tell(made);
         self.outbox.add(framework, framework_slot, Arc::clone(&made));
         let holding = Holding {
             seat: Some(slot),
@@ -342,6 +347,7 @@ impl Machine {
             resources: &made.resources,
             reserved: &made.reserved,
             revocable,
+            peaks: Peaks::default(),
         };
         self.hold(holding, As::Offer);
         self.state.offers.insert(Offer {

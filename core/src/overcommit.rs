@@ -8,35 +8,62 @@
 use crate::{
     agents::Agent,
     command::{AgentReport, Usage},
-    executor::Kind,
-    ids::{AgentId, OfferId},
+    ids::OfferId,
     machine::{Machine, Settings},
     resources::Amounts,
-    tasks::Task,
     time::Time,
 };
 
 /// An agent whose newest report is older than so many steps lends nothing.
 pub const STALE_STEPS: u32 = 5;
 
-/// The predicted peak of all that must not be disturbed, and the agent's own part of it: absent where the
-/// system was not measured.
-#[must_use]
-pub fn forecast(
-    report: &AgentReport,
-    guaranteed: impl IntoIterator<Item = (Amounts, Usage)>,
-) -> (Amounts, Usage) {
-    let (mut apart, mut unforetold) = (Amounts::ZERO, Amounts::ZERO);
-    for (request, forecast) in guaranteed {
-        apart = apart.plus(forecast.or(request));
+/// Predicted peaks of guaranteed tasks, added up; of one or of many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Each task's own, its request where nothing is predicted.
+    pub apart: Amounts,
+    /// The requests of which nothing is predicted.
+    pub unforetold: Amounts,
+}
+
+impl Peaks {
+    /// Of a task that holds `request`.
+    #[must_use]
+    pub fn of(request: Amounts, forecast: Usage) -> Self {
         let foretold = Amounts::of(
             forecast.cpus_milli.map_or(0, |_| request.cpus_milli()),
             forecast.memory_milli_mib.map_or(0, |_| request.memory_milli_mib()),
         );
-        unforetold = unforetold.plus(request.minus(foretold));
+        let request = Usage::default().or(request);
+        Self { apart: forecast.or(request), unforetold: request.minus(foretold) }
     }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            apart: self.apart.plus(other.apart),
+            unforetold: self.unforetold.plus(other.unforetold),
+        }
+    }
+
+    /// These without the other.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            apart: self.apart.minus(other.apart),
+            unforetold: self.unforetold.minus(other.unforetold),
+        }
+    }
+}
+
+/// The predicted peak of all that must not be disturbed, and the agent's own part of it: absent where the
+/// system was not measured.
+#[must_use]
+pub fn forecast(report: &AgentReport, peaks: Peaks) -> (Amounts, Usage) {
     let (joint, system) = (report.joint_forecast, report.system_forecast);
-    let apart = apart.plus(system.or(Amounts::ZERO));
+    let apart = peaks.apart.plus(system.or(Amounts::ZERO));
+    let unforetold = peaks.unforetold;
     let together = Usage {
         cpus_milli: joint.cpus_milli.map(|peak| peak + unforetold.cpus_milli()),
         memory_milli_mib: joint.memory_milli_mib.map(|peak| peak + unforetold.memory_milli_mib()),
@@ -70,36 +97,23 @@ pub fn lendable(
 
 impl Machine {
     /// Works out anew what an agent may lend.
-    pub(crate) fn refresh_lending(&mut self, now: Time, id: AgentId) {
-        let Some(agent) = self.state.agents.get(id) else { return };
-        let guaranteed = agent.tasks.iter().filter_map(|handle| {
-            let task = self.state.tasks.by_handle.get(handle)?;
-            let counts = !task.revocable && !task.state.is_terminal();
-            counts.then(|| (task.request.amounts, self.forecast_of(task)))
-        });
-        let (forecast, measured) = forecast(&agent.report, guaranteed);
+    pub(crate) fn refresh_lending(&mut self, now: Time, slot: usize) {
+        let Some(agent) = self.state.agents.at(slot) else { return };
+        let (forecast, measured) = forecast(&agent.report, agent.peaks);
         let fresh =
             agent.reported.is_some_and(|at| now.since(at) <= self.settings.step * STALE_STEPS);
         let lends = self.settings.lending && agent.connected && agent.report.lending && fresh;
         let total = agent.total.amounts;
         let may =
             if lends { lendable(total, forecast, measured, &self.settings) } else { Amounts::ZERO };
-        self.state.agents.update(id, |agent| {
-            agent.lendable = may;
-            agent.forecast = agent.reported.map(|_| forecast);
-        });
-    }
-
-    /// A task's predicted peak. One in an executor is measured with it: what the executor is expected
-    /// to use is for all in it.
-    fn forecast_of(&self, task: &Task) -> Usage {
-        let Kind::In(executor) = task.kind else { return task.usage.forecast };
-        let executor = self.state.tasks.by_handle.get(&executor);
-        let of = executor.map_or(Usage::default(), |executor| executor.usage.forecast);
-        Usage {
-            cpus_milli: of.cpus_milli.map(|_| 0),
-            memory_milli_mib: of.memory_milli_mib.map(|_| 0),
+        let forecast = agent.reported.map(|_| forecast);
+        if (agent.lendable, agent.forecast) == (may, forecast) {
+            return;
         }
+        self.state.agents.update_at(slot, |agent| {
+            agent.lendable = may;
+            agent.forecast = forecast;
+        });
     }
 
     /// Offers of lent resources that there is no room for any more, newest first.
@@ -131,7 +145,7 @@ mod tests {
         let measured = Usage { cpus_milli: Some(100), memory_milli_mib: None };
         let lent = |system_forecast, task| {
             let report = AgentReport { system_forecast, ..AgentReport::default() };
-            let (forecast, measured) = forecast(&report, [(request, task)]);
+            let (forecast, measured) = forecast(&report, Peaks::of(request, task));
             lendable(total, forecast, measured, &settings)
         };
         assert_eq!(lent(measured, Usage::default()).cpus_milli(), 500);
@@ -152,8 +166,9 @@ mod tests {
             ..AgentReport::default()
         };
         let request = Amounts::of(3_000, 500_000);
-        let known = (request, usage(Some(2_000), Some(400_000)));
-        let (sum, measured) = forecast(&report, [known, known, (request, Usage::default())]);
+        let known = Peaks::of(request, usage(Some(2_000), Some(400_000)));
+        let all = known.plus(known).plus(Peaks::of(request, Usage::default()));
+        let (sum, measured) = forecast(&report, all);
         assert_eq!(sum.cpus_milli(), 5_500, "2.5 together, and 3 of the one that just came");
         assert_eq!(sum.memory_milli_mib(), 1_309_000, "the sum of what is known apart");
         assert_eq!(measured, usage(Some(2_500), Some(9_000)));

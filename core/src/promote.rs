@@ -5,7 +5,7 @@
 //! whoever is most entitled to those resources decides (`fairness`), as for a launch.
 
 use crate::{
-    command::{Caller, Promotion, TaskUsage},
+    command::{Caller, Promotion, TaskUsage, Usage},
     effect::Effect,
     executor::Kind,
     holdings::{As, Holding},
@@ -13,6 +13,7 @@ use crate::{
     machine::{Machine, Refusal, Reply},
     offer::Offer,
     operate::Lot,
+    overcommit::Peaks,
     reservation::Parts,
     resources::Resources,
     tasks::TaskState,
@@ -44,7 +45,7 @@ impl Machine {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
         self.refresh_hunger_at(first.seat);
-        self.lending_changed(now, first.made.agent, effects);
+        self.lending_changed(now, first.agent_slot as usize, effects);
         Ok(Reply::Done)
     }
 
@@ -106,9 +107,16 @@ impl Machine {
         task.revocable = false;
         task.reserved.clone_from(reserved);
         task.usage = TaskUsage { forecast: Default::default(), ..task.usage };
-        let none = Parts::default();
-        let lent =
-            Holding { seat, role, agent, resources: &lent, reserved: &none, revocable: true };
+        let (none, peaks) = (Parts::default(), Peaks::of(request.amounts, Usage::default()));
+        let lent = Holding {
+            seat,
+            role,
+            agent,
+            resources: &lent,
+            reserved: &none,
+            revocable: true,
+            peaks,
+        };
         self.release(lent, As::Task);
         let promised = Holding { resources: request, reserved, revocable: false, ..lent };
         self.hold(promised, As::Task);

@@ -54,17 +54,20 @@ impl Machine {
             task.state = status.state;
         }
         task.unacknowledged = status.uuid.map(|_| status.clone());
+        let slot = self.state.agents.slot(agent);
         if ends {
-            let used = task.used();
+            let (used, held) = (task.used(), task.without_update());
             task.usage = Default::default();
-            let held = task.without_update();
-            self.state.agents.update(agent, |agent| agent.used = agent.used.minus(used));
+            if !used.is_zero() {
+                let slot = slot.unwrap_or(usize::MAX);
+                self.state.agents.update_at(slot, |agent| agent.used = agent.used.minus(used));
+            }
             self.release_of_task(&held);
         }
         if is_executor {
             self.settle_executor(handle, status, effects);
-            if ends {
-                self.lending_changed(now, agent, effects);
+            if let Some(slot) = slot.filter(|_| ends) {
+                self.lending_changed(now, slot, effects);
             }
             return;
         }
@@ -81,8 +84,8 @@ impl Machine {
         if status.state.is_terminal() && (status.uuid.is_none() || owner_name.is_none()) {
             self.forget(handle);
         }
-        if ends {
-            self.lending_changed(now, agent, effects);
+        if let Some(slot) = slot.filter(|_| ends) {
+            self.lending_changed(now, slot, effects);
         }
     }
 
@@ -97,7 +100,10 @@ impl Machine {
     /// Takes an ended task out of all tables.
     pub(crate) fn forget(&mut self, handle: TaskHandle) {
         let Some(task) = self.state.tasks.by_handle.remove(&handle) else { return };
-        self.state.agents.update(task.agent, |agent| agent.tasks.remove(&handle));
+        let at = self.state.agents.slot(task.agent);
+        if let Some(agent) = at.and_then(|slot| self.state.agents.at_mut(slot)) {
+            agent.tasks.remove(&handle);
+        }
         if let Some(framework) = self.state.frameworks.get_mut(&task.framework) {
             if task.kind.is_executor() {
                 framework.executors.remove(&(task.agent, task.revocable, task.name));

@@ -4,6 +4,7 @@ use crate::{
     command::TaskUsage,
     executor::Kind,
     ids::{AgentId, FrameworkId, TaskHandle},
+    overcommit::Peaks,
     reservation::Parts,
     resources::{Amounts, Resources},
     roles::RoleSlot,
@@ -199,6 +200,18 @@ impl Task {
             unacknowledged: None,
             ..*self
         }
+    }
+
+    /// What it is predicted to use at most.
+    #[must_use]
+    pub fn peaks(&self) -> Peaks {
+        Peaks::of(self.request.amounts, self.usage.forecast)
+    }
+
+    /// The same, if it is not to be disturbed; else nothing.
+    pub(crate) fn guaranteed_peaks(&self) -> Peaks {
+        let counts = !self.revocable && !self.state.is_terminal();
+        if counts { self.peaks() } else { Peaks::default() }
     }
 
     /// What it was measured to use.

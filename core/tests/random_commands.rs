@@ -417,7 +417,8 @@ impl World {
         second.iter().for_each(|offer| _ = self.offers.remove(offer));
         let launches = (0..tasks).map(|n| {
             let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
-            let request = Amounts::of(cpus, 1_000).min(amounts.max(Amounts::of(1, 0))).into();
+            let request = Amounts([cpus, 1_000, cpus % 7, 0]);
+            let request = request.min(amounts.max(Amounts::of(1, 0))).into();
             let executor = (cpus.is_multiple_of(3) && n > 0).then(|| executor(at, n));
             Launch { payload: name.clone().into_bytes(), name, request, executor, fault: None }
         });

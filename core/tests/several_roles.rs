@@ -11,6 +11,7 @@ use headroom_core::{
     machine::{Machine, Refusal, Reply, Settings},
     minimum::Minimum,
     quota::{Quota, UNLIMITED},
+    reservation::{Reservation, Tag},
     resources::Amounts,
     seat::MAX_ROLES_A_FRAMEWORK,
     tasks::{Reason, TaskState, TaskStatus},
@@ -360,4 +361,24 @@ fn a_limit_binds_one_role_of_a_framework_and_not_the_other() {
         Some(Quota { guarantee: Amounts::ZERO, limit: UNLIMITED }),
     ));
     assert_eq!(role_and_node(&effects), [("a".into(), "n0".into())]);
+}
+
+#[test]
+fn a_guarantee_met_out_of_what_is_reserved_leaves_more_for_the_other_role_at_once() {
+    let mut cluster = Cluster::new();
+    let quota = Quota { guarantee: Amounts::of(700, 200_000), limit: Amounts::of(700, 200_000) };
+    cluster.apply(Command::SetQuota("a".into(), Some(quota)));
+    for size in [6, 2, 6] {
+        let fixed = Tag::of(Reservation::fixed("a"));
+        let part = (fixed, Amounts::of(500, 64_000).into());
+        let reserved = [part].into_iter().filter(|_| size == 6).collect();
+        let hello = AgentHello { total: cpus(size).into(), reserved, ..Default::default() };
+        cluster.apply(Command::AgentHello(hello));
+    }
+    let (both, effects) = cluster.subscribe(info(&["a", "b"]), &[]);
+    let made = offers(&effects);
+    let of_a = made.iter().find(|offer| &*offer.role == "a").unwrap();
+    // That nothing is missed is an invariant, which is checked here after each command.
+    let effects = cluster.apply(Command::Decline(both, vec![of_a.offer], Duration::from_secs(1)));
+    assert_eq!(role_and_node(&effects).len(), 2, "to a what another agent keeps, to b the rest");
 }

@@ -10,6 +10,7 @@ use crate::convert::{
 use headroom_core::{
     agents::Agent,
     command::Usage,
+    executor::Kind,
     frameworks::Framework,
     ids::AgentId,
     ledger::Ledger,
@@ -96,7 +97,11 @@ fn instance(
             .into(),
         resources: Some(resources_out(&task.request)),
         usage: Some(usage_out(task.usage.usage)),
-        forecast: Some(usage_out(task.usage.forecast)),
+        // Of one in an executor nothing is predicted by itself.
+        forecast: Some(usage_out(match task.kind {
+            Kind::In(_) => Usage::default(),
+            Kind::Alone | Kind::Executor(_) => task.usage.forecast,
+        })),
         wait_ms: task.usage.wait_ms,
         wait_p99_ms: task.usage.wait_p99_ms,
         throttled_ms: task.usage.throttled_ms,
