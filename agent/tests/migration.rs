@@ -23,7 +23,7 @@ fn a_task_of_an_older_agent_runs_on_and_is_found_in_the_new_place() {
         fs::create_dir_all(path).expect("directories");
     }
     // As an older agent started it.
-    let launch = Launch { spec, sandbox: sandbox.clone(), cgroup: None, fetch: None };
+    let launch = Launch { spec, sandbox: sandbox.clone(), cgroup: None, fetch: None, docker: None };
     checkpoint::save(&dir.join("spec.json"), &launch).expect("written");
     fs::write(dir.join("starting"), "").expect("written");
     drop(SupervisorHandle::spawn(&dir, &exe).expect("spawned"));
