@@ -21,6 +21,9 @@ impl Place {
         let grace = duration(Duration::from_millis(spec.grace_ms));
         variables.push(("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace));
         variables.push(("MESOS_ALLOCATION_ROLE", role.to_owned()));
+        // A Docker container has a root of its own, and the sandbox another name in it.
+        let is_other = |name: &str| spec.docker.is_some() && name == "MESOS_SANDBOX";
+        variables.retain(|(name, _)| !is_other(name));
         for (name, value) in variables {
             spec.env.entry(name.to_owned()).or_insert(value);
         }

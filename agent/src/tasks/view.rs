@@ -99,7 +99,7 @@ fn of(kept: &Kept) -> TaskView {
     TaskView {
         framework: spec.framework.clone(),
         task: spec.task.clone(),
-        executor: spec.task.clone(),
+        executor: kept.order.executor.clone().unwrap_or_else(|| spec.task.clone()),
         container: spec.id.clone(),
         sandbox: kept.container.sandbox().to_owned(),
         cgroup: kept.container.cgroup().cloned(),
