@@ -2,8 +2,10 @@
 
 use crate::{
     containers::{Layout, docker},
+    fetcher::Fetch,
     probe::DEFAULT_SLOTS,
     reserved,
+    sandboxes::Rotation,
 };
 use clap::{Args, ValueEnum};
 use headroom_core::{forecast::HeadroomSettings, reservation::Parts};
@@ -145,6 +147,20 @@ pub struct Config {
     pub executor_registration_timeout_s: u64,
     /// Where Docker listens.
     pub docker_socket: PathBuf,
+    /// A task's stdout or stderr that has grown longer is moved on to `stdout.1`, in MiB; 0: never.
+    pub log_file_mib: u64,
+    /// So many files of each are kept, with the one that is written to.
+    pub log_files: u32,
+    /// Sandboxes of ended tasks stay for so many seconds at most, less as the disk fills.
+    pub gc_delay_s: u64,
+    /// When less of the disk is free, in percent, all of them go.
+    pub gc_disk_headroom_percent: u64,
+    /// What tasks fetch by URI is kept for others of the same user, so many MiB of it; 0: nothing.
+    pub fetch_cache_mib: u64,
+    /// One task fetches, and unpacks of that, at most so many MiB.
+    pub fetch_task_mib: u64,
+    /// A source that sends nothing for so many seconds is given up.
+    pub fetch_stall_s: u64,
 }
 
 impl Default for Config {
@@ -176,6 +192,13 @@ impl Default for Config {
             pids_limit: 32_768,
             executor_registration_timeout_s: 60,
             docker_socket: docker::DEFAULT_SOCKET.into(),
+            log_file_mib: 64,
+            log_files: 5,
+            gc_delay_s: 7 * 86_400,
+            gc_disk_headroom_percent: 10,
+            fetch_cache_mib: 2_048,
+            fetch_task_mib: 16_384,
+            fetch_stall_s: 60,
         }
     }
 }
@@ -310,6 +333,10 @@ impl Config {
         }
         self.reservations()?;
         self.validate_forecast()?;
+        if self.gc_disk_headroom_percent > 100 {
+            let reason = format!("{} percent are more than all", self.gc_disk_headroom_percent);
+            return Err(ConfigError::Value { key: "gc_disk_headroom_percent", reason });
+        }
         if !self.allocator.starts_with("http://") && !self.allocator.starts_with("https://") {
             let reason = format!("{:?} is no URL; write http://HOST:PORT", self.allocator);
             return Err(ConfigError::Value { key: "allocator", reason });
@@ -348,6 +375,23 @@ impl Config {
     #[must_use]
     pub fn layout(&self) -> Layout {
         Layout::new(&self.state_dir)
+    }
+
+    /// How much of tasks' output is kept.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        Rotation { bytes: self.log_file_mib.saturating_mul(1 << 20), files: self.log_files.max(1) }
+    }
+
+    /// How tasks' files are fetched.
+    #[must_use]
+    pub fn fetch(&self) -> Fetch {
+        Fetch {
+            cache: None,
+            cache_bytes: self.fetch_cache_mib.saturating_mul(1 << 20),
+            task_bytes: self.fetch_task_mib.saturating_mul(1 << 20),
+            stall_ms: self.fetch_stall_s.saturating_mul(1_000),
+        }
     }
 
     /// How the node's peaks of CPU are predicted: for a short time, as CPU is taken back at once.

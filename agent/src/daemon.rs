@@ -14,6 +14,7 @@ use crate::{
     node,
     probe::{CgroupLayout, Probe, ProbeConfig},
     reserved,
+    sandboxes::Janitor,
     tasks::{self, Keeper},
     web,
 };
@@ -81,14 +82,16 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let door = web::Door::open(config.listen.as_deref(), &config.allocator)?;
     let at = door.as_ref().map(web::Door::address);
     let address = at.map(|address| address.to_string()).unwrap_or_default();
-    let identity = Identity::load(&config.state_dir)?;
-    let own = tasks::Own { agent_id: identity.agent_id.clone(), address: at };
     let tree = make_tree(&config);
     let own_tree = tree.clone();
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
     let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?
-        .with_docker(&config.docker_socket);
+        .with_docker(&config.docker_socket)
+        .with_fetch(config.fetch());
+    let identity = Identity::load(&config.layout().meta())?;
+    config.layout().migrate_sandboxes(&identity.agent_id)?;
+    let own = tasks::Own { agent_id: identity.agent_id.clone(), address: at };
 
     let (keeper, keeper_inbox) = mpsc::channel(tasks::MAX_ORDERS);
     let (meter, meter_inbox) = mpsc::channel(meter::MAX_MESSAGES);
@@ -119,9 +122,13 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     start_thread("headroom-meter", move || metering.run(meter_inbox, FIRST_STEP))?;
     start_thread("headroom-tasks", move || recovered.run(keeper_inbox))?;
     let saves = meter.clone();
+    let janitor = Janitor::new(&config);
+    start_thread("headroom-sandboxes", move || janitor.run())?;
     if let Some(door) = door {
-        info!("serves on http://{}", door.address());
-        let router = web::router().merge(executors::router(keeper.downgrade()));
+        info!("sandboxes and figures are on http://{}", door.address());
+        let about = web::About::new(&config, &hello, door.address());
+        let sources = web::Sources::new(about, keeper.downgrade(), report.clone());
+        let router = web::router(&sources).merge(executors::router(keeper.downgrade()));
         start_thread("headroom-web", move || web::run(door, router))?;
     }
     let link = Link {

@@ -4,7 +4,8 @@ use crate::checkpoint::{self, CheckpointError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "agent.json";
+/// The document, below `meta`.
+pub(crate) const FILE: &str = "agent.json";
 
 /// The agent's id and the newest allocator it has obeyed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +19,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// As it was kept; a new one in an empty state directory. A damaged document is set aside.
+    /// As it was kept; a new one in an empty directory. A damaged document is set aside.
     ///
     /// # Errors
-    /// The state directory can't be read.
-    pub fn load(state_dir: &Path) -> Result<Self, CheckpointError> {
-        let path = state_dir.join(FILE);
+    /// The directory can't be read.
+    pub fn load(meta: &Path) -> Result<Self, CheckpointError> {
+        let path = meta.join(FILE);
         let kept: Option<Self> = match checkpoint::load_or_quarantine(&path)? {
             Ok(kept) => kept,
             Err(reason) => {

@@ -1,17 +1,25 @@
 //! Pieces of tasks' output, found by name in the sandboxes: works for ended tasks and over restarts.
+//!
+//! Offsets count all that was ever written; what was moved on to older files is read there, and what is
+//! gone is skipped.
 
-use crate::containers::Layout;
+use crate::{containers::Layout, sandboxes::Cuts};
 use headroom_proto::v1 as wire;
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+};
 use std::{
-    fs,
+    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 use thiserror::Error;
 
 /// At most so much is sent at a time.
 pub const MAX_CHUNK_BYTES: u32 = 256 * 1_024;
+/// Read again so often if the output was cut meanwhile.
+const ATTEMPTS: u32 = 4;
 
 #[derive(Debug, Error)]
 enum LogError {
@@ -32,56 +40,89 @@ pub fn read(layout: &Layout, request: &wire::ReadFile) -> wire::FileChunk {
         ..Default::default()
     };
     match chunk(layout, request) {
-        Ok((data, ended)) => {
-            let next_offset = request.offset + data.len() as u64;
+        Ok((start, data, ended)) => {
+            let next_offset = start + data.len() as u64;
             wire::FileChunk { data, next_offset, ended, ..answer }
         }
         Err(error) => wire::FileChunk { error: error.to_string(), ..answer },
     }
 }
 
-fn chunk(layout: &Layout, request: &wire::ReadFile) -> Result<(Vec<u8>, bool), LogError> {
+/// Where the piece begins, the piece, and whether the task has ended and this was all.
+fn chunk(layout: &Layout, request: &wire::ReadFile) -> Result<(u64, Vec<u8>, bool), LogError> {
     if !["stdout", "stderr"].contains(&request.file.as_str()) {
         return Err(LogError::NoSuchFile(request.file.clone()));
     }
-    let no_task = || LogError::NoSuchTask {
+    let sandbox = layout.newest_sandbox(&request.framework_id, &request.task_id);
+    let sandbox = sandbox.ok_or_else(|| LogError::NoSuchTask {
         framework: request.framework_id.clone(),
         task: request.task_id.clone(),
-    };
-    let names = [&request.framework_id, &request.task_id];
-    if names.iter().any(|name| name.is_empty() || name.contains('/') || name.starts_with("..")) {
-        return Err(no_task());
-    }
-    let runs = layout.sandboxes().join(&request.framework_id).join(&request.task_id);
-    let sandbox = newest(&runs).ok_or_else(no_task)?;
+    })?;
+    let id = sandbox.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // Looked at before the file is read: what is written after the end of the task does not exist.
-    let ended = has_ended(layout, &sandbox);
+    let ended = has_ended(layout, &id);
     let path = sandbox.join(&request.file);
-    let data = read_at(&path, request.offset, request.max_bytes.clamp(1, MAX_CHUNK_BYTES))
-        .map_err(|source| LogError::Read { path, source })?;
-    let all_sent = ended && data.is_empty();
-    Ok((data, all_sent))
+    let max_bytes = request.max_bytes.clamp(1, MAX_CHUNK_BYTES);
+    let mut cut = Cuts::load(layout, &id).of(&request.file);
+    for _ in 0..ATTEMPTS {
+        let (start, data) = read_at(&path, cut, request.offset, max_bytes)
+            .map_err(|source| LogError::Read { path: path.clone(), source })?;
+        let now = Cuts::load(layout, &id).of(&request.file);
+        if now == cut {
+            let all_sent = ended && data.is_empty();
+            return Ok((start, data, all_sent));
+        }
+        cut = now;
+    }
+    // It is cut all the time: the next question may be luckier.
+    Ok((request.offset, Vec::new(), false))
 }
 
-fn newest(runs: &Path) -> Option<PathBuf> {
-    let changed = |entry: &fs::DirEntry| {
-        entry.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
-    };
-    fs::read_dir(runs).ok()?.flatten().max_by_key(changed).map(|entry| entry.path())
-}
-
-fn has_ended(layout: &Layout, sandbox: &Path) -> bool {
-    let id = sandbox.file_name().unwrap_or_default().to_string_lossy();
-    let container = layout.container(&id);
+fn has_ended(layout: &Layout, id: &str) -> bool {
+    let container = layout.container(id);
     !container.exists() || container.join(crate::supervisor::EXIT_FILE).exists()
 }
 
-fn read_at(path: &Path, offset: u64, max_bytes: u32) -> io::Result<Vec<u8>> {
-    let mut file = match fs::File::open(path) {
+/// Reads at `offset` of all that was written, of which the first `cut` bytes are in older files; or at
+/// the first byte after it that is still there.
+fn read_at(path: &Path, cut: u64, offset: u64, max_bytes: u32) -> io::Result<(u64, Vec<u8>)> {
+    let mut start = cut;
+    for at in 1_u32.. {
+        if offset >= start {
+            break;
+        }
+        let mut older = path.as_os_str().to_owned();
+        older.push(format!(".{at}"));
+        let Some(mut file) = open_plain(Path::new(&older))? else { break };
+        let length = file.metadata()?.len();
+        let begin = start.saturating_sub(length);
+        if offset >= begin {
+            return Ok((offset, piece(&mut file, offset - begin, max_bytes)?));
+        }
+        start = begin;
+    }
+    if start < cut {
+        // Older than all that is left: the oldest that is.
+        return read_at(path, cut, start, max_bytes);
+    }
+    let offset = offset.max(cut);
+    match open_plain(path)? {
+        Some(mut file) => Ok((offset, piece(&mut file, offset - cut, max_bytes)?)),
         // The supervisor has not made it yet, or the task never ran.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened?,
-    };
+        None => Ok((offset, Vec::new())),
+    }
+}
+
+/// A link in its place is not followed, and a pipe is not waited for: the task can put anything there.
+fn open_plain(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    match open(path, flags, Mode::empty()).map_err(io::Error::from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => Ok(Some(opened?.into())),
+    }
+}
+
+fn piece(file: &mut File, offset: u64, max_bytes: u32) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(offset))?;
     let mut data = Vec::new();
     file.take(u64::from(max_bytes)).read_to_end(&mut data)?;

@@ -1,8 +1,13 @@
 //! What the allocator ordered, kept with the container's documents so that it survives the agent.
 
+mod duties;
+
+pub use duties::found;
+
 use crate::{
     cgroup::Class,
     containers::{Command, ContainerSpec, VolumeSpec, docker},
+    fetcher::Uri,
     reserved,
 };
 use headroom_core::{reservation::Parts, resources::Amounts};
@@ -146,7 +151,7 @@ pub fn promoted(
         class: Class::Guaranteed,
         request_cpus: order.cpus,
         memory_bytes: if own_limit { spec.memory_bytes } else { memory_bytes(order.memory_mib) },
-        payload: serde_json::to_string(&order).unwrap_or_default(),
+        payload: order.document(),
         ..spec.clone()
     };
     Ok((spec, order))
@@ -156,11 +161,15 @@ fn memory_bytes(mib: f64) -> u64 {
     (mib * f64::from(1 << 20)) as u64
 }
 
-/// The container to run for an order.
+/// The container to run for an order; `agent`: this agent's id.
 ///
 /// # Errors
 /// The message lacks a part.
-pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, OrderError> {
+pub fn spec(
+    launch: wire::Launch,
+    agent: &str,
+    pids_limit: u32,
+) -> Result<ContainerSpec, OrderError> {
     let order = Order::from_launch(&launch)?;
     let task = launch.task.ok_or(OrderError::Missing("task"))?;
     let command = task.command.ok_or(OrderError::Missing("command"))?;
@@ -176,16 +185,15 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
     let memory_mib = task.limit_memory_mib.unwrap_or(order.memory_mib);
     let docker = task.container.map(|container| docker_in(container, &command.user)).transpose()?;
     let user = [command.user, launch.framework_user].into_iter().find(|user| !user.is_empty());
+    let duties = duties::duties(task.max_completion_ms, task.health_check, task.check)?;
     Ok(ContainerSpec {
         id: uuid::Uuid::new_v4().to_string(),
+        agent: agent.to_owned(),
         framework: launch.framework_id,
         name: task.task_id.clone(),
         task: task.task_id,
-        command: if command.argv.is_empty() && !command.shell.is_empty() {
-            Command::Shell(command.shell)
-        } else {
-            Command::Argv(command.argv)
-        },
+        command: command_of(command.shell, command.argv),
+        uris: command.uris.into_iter().map(uri).collect(),
         env: command.environment,
         user,
         class: if launch.revocable { Class::Revocable } else { Class::Guaranteed },
@@ -197,6 +205,7 @@ pub fn spec(launch: wire::Launch, pids_limit: u32) -> Result<ContainerSpec, Orde
         no_new_privs: false,
         volumes,
         docker,
+        duties,
         payload: order.document(),
     })
 }
@@ -243,4 +252,20 @@ fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpe
         hostname: some(given.hostname),
         user: some(user.to_owned()),
     })
+}
+
+/// Neither: what a Docker image runs by itself.
+fn command_of(shell: String, argv: Vec<String>) -> Command {
+    let is_shell = argv.is_empty() && !shell.is_empty();
+    if is_shell { Command::Shell(shell) } else { Command::Argv(argv) }
+}
+
+fn uri(uri: wire::Uri) -> Uri {
+    Uri {
+        extract: uri.extract.unwrap_or(true),
+        value: uri.value,
+        executable: uri.executable,
+        cache: uri.cache,
+        output_file: Some(uri.output_file).filter(|name| !name.is_empty()),
+    }
 }

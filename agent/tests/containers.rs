@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use headroom_agent::cgroup::{Class, Controller};
 use headroom_agent::checkpoint::Condition;
-use headroom_agent::containers::{Command, ContainerError, ContainerSpec};
+use headroom_agent::containers::{Command, Container, ContainerError, ContainerSpec};
 use headroom_agent::supervisor::{Outcome, SupervisorHandle};
 
 use support::{Bench, can_run, exited, output, procs, shell, wait, wait_exit};
@@ -248,6 +248,8 @@ fn a_damaged_document_is_set_aside_and_stops_nothing() {
     let bench = Bench::new();
     let (bad, _) = bench.run(&shell("true"));
     let (good, _) = bench.run(&shell("true"));
+    let running = |of: &Container| of.supervisor().is_some_and(SupervisorHandle::is_running);
+    assert!(wait(|| !running(&bad) && !running(&good)), "a supervisor stays");
     std::fs::write(bad.dir().join("spec.json"), "{").expect("damage");
     std::fs::write(good.dir().join("updates.json"), "[").expect("damage");
     std::fs::write(good.dir().join("exit.json"), "x").expect("damage");

@@ -121,6 +121,7 @@ fn a_kill_that_came_before_the_supervisor_is_obeyed() {
         sandbox: dir.path().to_owned(),
         cgroup: None,
         docker: None,
+        fetch: None,
     };
     let request = KillRequest { grace_ms: None };
     checkpoint::save(&dir.path().join("kill.json"), &request).expect("kill");
@@ -147,6 +148,7 @@ fn a_task_never_runs_outside_the_groups_it_was_promised() {
             sandbox: dir.path().to_owned(),
             cgroup: Some(LaunchCgroup { parent, controllers }),
             docker: None,
+            fetch: None,
         };
         let exit = supervise(dir.path(), &launch);
         let Outcome::NotStarted(why) = &exit.outcome else { panic!("{exit:?}") };

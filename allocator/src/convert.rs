@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod amounts;
+mod check;
 mod container;
 pub(crate) mod quality;
 pub(crate) mod reserved;

@@ -99,12 +99,42 @@ async fn bad_tasks_are_refused_by_name_and_the_offer_stands() {
     let mapping = v1::PortMapping { host_port: 31_000, container_port: 80, ..Default::default() };
     let mapped = v1::DockerContainer { port_mappings: vec![mapping], ..image("i") };
     let bridge = v1::DockerNetwork::Bridge.into();
+    let uri = |value: &str, output_file: &str| {
+        let uri = v1::Uri {
+            value: value.to_owned(),
+            output_file: output_file.to_owned(),
+            ..Default::default()
+        };
+        command(v1::Command { uris: vec![uri], ..shell("true") })
+    };
+    let check =
+        |kind| v1::TaskInfo { check: Some(v1::Check { kind, ..Default::default() }), ..task("t") };
+    let http = |port, path: &str| {
+        v1::check::Kind::Http(v1::HttpCheck { port, path: path.to_owned(), ..Default::default() })
+    };
+    let health = |health| v1::TaskInfo { health_check: Some(health), ..task("t") };
+    let never = v1::HealthCheck {
+        check: Some(v1::Check { kind: Some(http(80, "/")), ..Default::default() }),
+        consecutive_failures: Some(0),
+        ..Default::default()
+    };
     for (named, wrong) in [
         ("container", v1::TaskInfo { container: Some(v1::Container::default()), ..task("t") }),
         ("container.docker.image", docker(image(""))),
         ("network: 9", docker(v1::DockerContainer { network: 9, ..image("i") })),
         ("need network BRIDGE", docker(mapped.clone())),
         ("port 31000", docker(v1::DockerContainer { network: bridge, ..mapped })),
+        ("no URI", uri(" ", "")),
+        ("output_file", uri("http://h/x", "../x")),
+        ("output_file", uri("http://h/x", "/etc/x")),
+        ("neither command, http nor tcp", check(None)),
+        ("0 is no port", check(Some(http(0, "/")))),
+        ("70000 is no port", check(Some(http(70_000, "/")))),
+        ("is no path", check(Some(http(80, "/a b")))),
+        ("shell or argv", check(Some(v1::check::Kind::Command(v1::Command::default())))),
+        ("health_check.check", health(v1::HealthCheck::default())),
+        ("consecutive_failures", health(never)),
+        ("max_completion_ms", v1::TaskInfo { max_completion_ms: Some(0), ..task("t") }),
         ("tasks[0].task_id", task("")),
         ("tasks[0].task_id", task("..")),
         ("tasks[0].task_id", task("a/b")),

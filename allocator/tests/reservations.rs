@@ -145,6 +145,13 @@ async fn constraints_and_minimum_choose_what_is_offered_and_why_says_so() {
     let second = v1::FrameworkInfo { constraints: on("r2"), ..info("second") };
     let mut second = server.framework(second).await.unwrap();
     assert_eq!(second.offer().await.hostname, "n2");
+    let any_of = vec![resources(8.0, 1.0)];
+    let minimum = Some(v1::Minimum { any_of });
+    let large = v1::FrameworkInfo { minimum, ..info("large") };
+    let _large = server.framework(large).await.unwrap();
+    let subject = "large".to_owned();
+    let why = server.operator().why(v1::WhyRequest { subject }).await.unwrap().into_inner();
+    assert!(why.agents.iter().any(|a| a.reason.contains("wants at least 8 cpus")), "{why:?}");
     let matching = |pattern: &str| {
         let constraint = v1::Constraint {
             selector: Some(v1::constraint::Selector::Fact(v1::NodeFact::Hostname.into())),
@@ -158,13 +165,6 @@ async fn constraints_and_minimum_choose_what_is_offered_and_why_says_so() {
     let wrong = v1::FrameworkInfo { constraints: matching("n["), ..info("wrong") };
     let refused = server.framework(wrong).await.err().unwrap();
     assert!(refused.message().contains("\"n[\" is no regular"), "{}", refused.message());
-    let any_of = vec![resources(8.0, 1.0)];
-    let minimum = Some(v1::Minimum { any_of });
-    let large = v1::FrameworkInfo { minimum, ..info("large") };
-    let _large = server.framework(large).await.unwrap();
-    let subject = "large".to_owned();
-    let why = server.operator().why(v1::WhyRequest { subject }).await.unwrap().into_inner();
-    assert!(why.agents.iter().any(|a| a.reason.contains("wants at least 8 cpus")), "{why:?}");
     server.running.stop().await.unwrap();
 }
 

@@ -197,7 +197,7 @@ impl Cluster {
     /// There is none.
     pub fn offered(&self) -> Result<(FrameworkId, &OfferMade), Fault> {
         let offered = self.effects.iter().find_map(|effect| match effect {
-            Effect::Offers(to, offers) => offers.first().map(|offer| (*to, offer)),
+            Effect::Offers(to, offers) => offers.first().map(|offer| (*to, &**offer)),
             _ => None,
         });
         offered.ok_or_else(|| Fault::Core(format!("no offer in {:?}", self.effects)))

@@ -98,7 +98,7 @@ enum Came {
 struct Running {
     agent: usize,
     owner: usize,
-    launch: v1::Launch,
+    launch: Box<v1::Launch>,
 }
 
 /// A full cluster, and the streams into it.
@@ -220,7 +220,7 @@ impl Bench {
         loop {
             if let Came::Launch(agent, launch) = self.next("a launch").await? {
                 let owner = self.by_framework.get(&launch.framework_id).copied().unwrap_or(to);
-                self.running.push(Running { agent, owner, launch: *launch });
+                self.running.push(Running { agent, owner, launch });
                 return Ok(());
             }
         }

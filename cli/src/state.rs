@@ -42,6 +42,9 @@ pub(crate) fn reason_text(reason: Reason) -> &'static str {
         Reason::StateDirectoryFull => "the agent's state directory is full",
         Reason::ExecutorEnded => "its executor ended before it",
         Reason::ExecutorSilent => "its executor did not register in time",
+        Reason::MaxCompletionTime => "it ran longer than it may",
+        Reason::HealthCheck => "its health check",
+        Reason::Check => "its check",
     }
 }
 

@@ -35,42 +35,46 @@ pub struct Node {
 }
 
 /// One node.
+// In this order in memory: an offer touches the first 320 bytes only.
+#[repr(C)]
 #[derive(Clone, Debug)]
 pub struct Agent {
     /// Its id.
     pub id: AgentId,
     /// Its node.
     pub node: Arc<Node>,
+    /// Its outstanding offers, ascending.
+    pub offers: Vec<OfferId>,
+    /// What frameworks declined of it, promised and lent.
+    pub(crate) filters: [Option<Box<Filters>>; 2],
     /// All it has.
     pub total: Resources,
-    /// What of it is reserved.
-    pub kept: Kept,
-    /// Whether its stream stands.
-    pub connected: bool,
-    /// When the stream broke.
-    pub gone_since: Option<Time>,
     /// Held by guaranteed tasks.
     pub held: Resources,
     /// In guaranteed offers.
     pub offered: Resources,
     /// Ports that are neither held nor offered.
     pub(crate) free_ports: Ports,
+    /// Whether its stream stands.
+    pub connected: bool,
+    /// Whether its newest report says that it takes no new work.
+    pub(crate) refuses_work: bool,
+    /// What may be lent in all, lent included.
+    pub lendable: Amounts,
     /// Held by tasks on lent resources.
     pub lent: Amounts,
     /// In offers of lent resources.
     pub lent_offered: Amounts,
-    /// What may be lent in all, lent included.
-    pub lendable: Amounts,
+    /// What of it is reserved.
+    pub kept: Kept,
+    /// When the stream broke.
+    pub gone_since: Option<Time>,
     /// Predicted peak of guaranteed work and system, when there was a report.
     pub forecast: Option<Amounts>,
     /// What its tasks use, as far as it was measured.
     pub used: Amounts,
     /// Its tasks, those ended but unacknowledged included.
     pub tasks: BTreeSet<TaskHandle>,
-    /// Its outstanding offers, ascending.
-    pub offers: Vec<OfferId>,
-    /// What frameworks declined of it, promised and lent.
-    pub(crate) filters: [Option<Box<Filters>>; 2],
     /// The newest report.
     pub report: AgentReport,
     /// When that came.
@@ -86,6 +90,7 @@ impl Agent {
             total: Resources::default(),
             kept: Kept::default(),
             connected: false,
+            refuses_work: false,
             gone_since: None,
             held: Resources::default(),
             offered: Resources::default(),
@@ -108,6 +113,12 @@ impl Agent {
     pub fn free(&self) -> Resources {
         let free = self.unclaimed();
         if self.kept.is_empty() { free } else { free.minus(&self.kept.idle().sum()) }
+    }
+
+    /// Works out anew what is kept of it by itself.
+    fn derive(&mut self) {
+        self.free_ports = self.free_ports_anew();
+        self.refuses_work = !self.report.refusing_work.is_empty();
     }
 
     /// The ports that are neither held nor offered, worked out anew.
@@ -169,7 +180,7 @@ impl Agent {
     /// Whether anything may be offered of it.
     #[must_use]
     pub fn takes_work(&self) -> bool {
-        self.connected && self.report.refusing_work.is_empty()
+        self.connected && !self.refuses_work
     }
 
     /// Its use in the last step.
@@ -236,7 +247,7 @@ impl Agents {
         if self.len() == MAX_AGENTS {
             return None;
         }
-        agent.free_ports = agent.free_ports_anew();
+        agent.derive();
         self.sums.change(Sums::default(), agent.sums());
         let slot = self.table.insert(agent.id, agent);
         if slot == self.lending_since.len() {
@@ -277,7 +288,7 @@ impl Agents {
         let agent = self.table.at_mut(slot)?;
         let before = agent.sums();
         let result = change(agent);
-        agent.free_ports = agent.free_ports_anew();
+        agent.derive();
         self.sums.change(before, agent.sums());
         self.refresh(slot);
         Some(result)
@@ -292,7 +303,7 @@ impl Agents {
             agent.offered = agent.offered.plus(resources);
             agent.free_ports = agent.free_ports.minus(&resources.ports);
         }
-        self.refresh(slot);
+        self.refresh_free(slot);
     }
 
     /// Takes resources out of what is offered of an agent.
@@ -304,20 +315,33 @@ impl Agents {
             agent.offered = agent.offered.minus(resources);
             agent.free_ports = agent.free_ports.union(&resources.ports);
         }
-        self.refresh(slot);
+        self.refresh_free(slot);
+    }
+
+    /// Brings the columns of what is free up to date, where nothing but offers has changed.
+    fn refresh_free(&mut self, slot: usize) {
+        let Some(agent) = self.table.at(slot) else { return };
+        let [free, lendable] = &mut self.columns;
+        let mut more = free.set(slot, agent.free_amounts());
+        // Where nothing may be lent nothing is free to be lent, and the column says so already.
+        if !agent.lendable.is_zero() {
+            more |= lendable.set(slot, agent.free_revocable());
+        }
+        if more || self.keeping.contains(slot) {
+            self.to_look_at.insert(slot);
+        }
     }
 
     fn refresh(&mut self, slot: usize) {
         let Some(agent) = self.table.at(slot) else { return };
-        let [free, lendable] = &mut self.columns;
-        let more =
-            free.set(slot, agent.free_amounts()) | lendable.set(slot, agent.free_revocable());
+        let lendable = agent.free_revocable();
         self.lending_since[slot] = agent.reported.filter(|_| !agent.lendable.is_zero());
-        let keeps = !agent.kept.is_empty();
-        if more || keeps {
+        self.keeping.set(slot, !agent.kept.is_empty());
+        if self.columns[1].set(slot, lendable) {
             self.to_look_at.insert(slot);
         }
-        self.keeping.set(slot, keeps);
+        self.refresh_free(slot);
+        let Some(agent) = self.table.at(slot) else { return };
         let special = agent.total.amounts.gpus_milli() > 0 || agent.node.domain.is_some();
         self.special.set(slot, special);
     }
@@ -432,6 +456,7 @@ impl Agents {
             let lends = agent.reported.filter(|_| !agent.lendable.is_zero());
             free.free(slot) == agent.free().amounts
                 && agent.free_ports == agent.free_ports_anew()
+                && agent.refuses_work != agent.report.refusing_work.is_empty()
                 && lendable.free(slot) == agent.free_revocable()
                 && self.lending_since[slot] == lends
         })

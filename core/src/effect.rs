@@ -66,7 +66,7 @@ pub enum Effect {
     /// End a framework's stream, telling it why.
     EndStream(FrameworkId, u64, String),
     /// Offer.
-    Offers(FrameworkId, Vec<OfferMade>),
+    Offers(FrameworkId, Vec<Arc<OfferMade>>),
     /// Take an offer back.
     Rescind(FrameworkId, OfferId, String),
     /// Tell a framework how a task is.

@@ -105,7 +105,7 @@ impl Machine {
         let digest = digest(executor);
         let framework = self.state.frameworks.get(&offer.framework);
         let Some(framework) = framework else { return Err("its framework is gone".to_owned()) };
-        let key: ExecutorKey = (offer.agent, offer.revocable, executor.id.as_str().into());
+        let key: ExecutorKey = (offer.made.agent, offer.revocable, executor.id.as_str().into());
         if let Some(handle) = framework.executors.get(&key) {
             let known = self.state.tasks.by_handle.get(handle).map(|task| (task.kind, task.state));
             return match known {
@@ -143,7 +143,8 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> TaskHandle {
         let handle = TaskHandle::from_number(self.ids.give());
-        let Offer { framework, seat: slot, agent, agent_slot, revocable, .. } = *offer;
+        let Offer { framework, seat: slot, revocable, .. } = *offer;
+        let (agent, agent_slot) = (offer.made.agent, offer.agent_slot as usize);
         let kind = Kind::Executor(Some(digest));
         let name: Arc<str> = executor.id.as_str().into();
         let Some(role) = self.state.seats.at(slot).map(|seat| seat.role) else { return handle };
@@ -177,7 +178,7 @@ impl Machine {
             usage: Default::default(),
             unacknowledged: None,
         };
-        self.state.tasks.by_handle.insert(handle, task);
+        self.state.tasks.by_handle.insert(handle, Box::new(task));
         let payload = executor.payload.clone();
         let role = self.state.roles.get(role).name.to_string();
         let order =

@@ -12,7 +12,7 @@ use crate::{
     machine::{Machine, State},
     resources::{Amounts, KINDS},
     roles::{MAX_DEPTH, RoleSlot, Roles, WEIGHT_ONE},
-    seat::{Seat, SeatSlot, Seats},
+    seat::{MAX_SEATS, Seat, SeatSlot, Seats},
     slots::SlotSet,
 };
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -68,6 +68,9 @@ pub fn share(held: Amounts, total: Amounts, weight_milli: u64) -> Share {
     Scale::of(total).share(held, weight_milli)
 }
 
+/// After so many left out, those not left out are looked for by themselves.
+const PATIENCE: usize = 16;
+
 /// What is to be brought up to date, each once.
 #[derive(Clone, Debug, Default)]
 struct Stale {
@@ -89,6 +92,25 @@ impl Stale {
     }
 }
 
+/// A seat's share and slot as one number: sets of those are half as large, and compare at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ByShare(u64);
+
+/// Bits of the slot; a share takes less than those above, as nobody holds more than all there is
+/// promised and once more as lent.
+const SLOT_BITS: u32 = 16;
+const _: () = assert!(MAX_SEATS <= 1 << SLOT_BITS, "a seat's slot has 16 bits");
+
+impl ByShare {
+    fn new(share: Share, slot: u32) -> Self {
+        Self(share.min(u64::MAX >> SLOT_BITS) << SLOT_BITS | u64::from(slot))
+    }
+
+    const fn slot(self) -> SeatSlot {
+        SeatSlot((self.0 & ((1 << SLOT_BITS) - 1)) as u32)
+    }
+}
+
 /// A role's place among its siblings: those whose guarantee is not met first, then by share.
 type RoleKey = (bool, Share);
 
@@ -97,8 +119,8 @@ type RoleKey = (bool, Share);
 pub(crate) struct Order {
     revocable: bool,
     scale: Scale,
-    /// By role: its hungry seats.
-    seats: Vec<BTreeSet<(Share, u32)>>,
+    /// By role: its hungry seats, by share and slot.
+    seats: Vec<BTreeSet<ByShare>>,
     /// By role, the root before them: the roles under it with somebody hungry. A role with roles
     /// under it stands among them itself, for its own seats.
     children: Vec<BTreeSet<(RoleKey, u32)>>,
@@ -175,7 +197,7 @@ impl Order {
             return;
         }
         if let Some((role, share)) = old {
-            self.seats[role.at()].remove(&(share, slot.0));
+            self.seats[role.at()].remove(&ByShare::new(share, slot.0));
             if self.seats[role.at()].is_empty() {
                 self.stale_roles.mark(role.0);
             }
@@ -184,7 +206,7 @@ impl Order {
             if self.seats[role.at()].is_empty() {
                 self.stale_roles.mark(role.0);
             }
-            self.seats[role.at()].insert((share, slot.0));
+            self.seats[role.at()].insert(ByShare::new(share, slot.0));
         }
     }
 
@@ -193,42 +215,113 @@ impl Order {
         let hungry = !self.seats[slot.at()].is_empty();
         let own =
             (role.has_children && hungry).then(|| (true, self.scale.share(role.own, WEIGHT_ONE)));
-        let old = std::mem::replace(&mut self.role_keys[slot.at()][1], own);
-        replace(&mut self.children[slot.at() + 1], slot.0, old, own);
+        self.stand(slot.at() + 1, slot.0, 1, own);
         let full = !self.revocable && roles.is_full(slot);
         let present = !full && (hungry || !self.children[slot.at() + 1].is_empty());
         let met = self.revocable || roles.is_met(slot);
         let key = present.then(|| (met, self.scale.share(role.held, role.weight_milli)));
-        let old = std::mem::replace(&mut self.role_keys[slot.at()][0], key);
         let siblings = role.parent.map_or(0, |parent| parent.at() + 1);
-        replace(&mut self.children[siblings], slot.0, old, key);
+        let came_or_went = self.stand(siblings, slot.0, 0, key);
         // Whether the one above has somebody hungry may have changed.
-        if let Some(parent) = role.parent.filter(|_| old.is_some() != key.is_some()) {
+        if let Some(parent) = role.parent.filter(|_| came_or_went) {
             self.stale_roles.mark(parent.0);
         }
     }
 
+    /// Enters a role among others as the `which`th of its keys; says whether it came or went.
+    fn stand(&mut self, among: usize, role: u32, which: usize, key: Option<RoleKey>) -> bool {
+        let (entered, set) = (&mut self.role_keys[role as usize][which], &mut self.children[among]);
+        let old = *entered;
+        // One that stands alone keeps its key, however old: there is none to compare it with.
+        if old == key || old.is_some() && key.is_some() && set.len() == 1 {
+            return false;
+        }
+        *entered = key;
+        if let Some(old) = old {
+            set.remove(&(old, role));
+        }
+        if let Some(key) = key {
+            set.insert((key, role));
+            if old.is_none() && set.len() == 2 {
+                set.iter().for_each(|(_, other)| self.stale_roles.mark(*other));
+            }
+        }
+        old.is_some() != key.is_some()
+    }
+
     /// Shows all who are hungry, the most entitled first, until `look` has seen enough.
     pub(crate) fn walk(&self, mut look: impl FnMut(SeatSlot) -> ControlFlow<()>) {
-        let _ = self.walk_under(0, &mut look);
+        let _ = self.walk_under(0, &SlotSet::NONE, &mut look);
+    }
+
+    /// The same without some.
+    pub(crate) fn walk_without(
+        &self,
+        without: &SlotSet,
+        mut look: impl FnMut(SeatSlot) -> ControlFlow<()>,
+    ) {
+        let _ = self.walk_under(0, without, &mut look);
     }
 
     fn walk_under(
         &self,
         at: usize,
+        without: &SlotSet,
         look: &mut impl FnMut(SeatSlot) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         for (_, role) in &self.children[at] {
             let under = *role as usize + 1;
             if under == at || self.children[under].is_empty() {
-                for (_, seat) in &self.seats[*role as usize] {
-                    look(SeatSlot(*seat))?;
-                }
+                self.walk_role(RoleSlot(*role), without, look)?;
             } else {
-                self.walk_under(under, look)?;
+                self.walk_under(under, without, look)?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn walk_role(
+        &self,
+        role: RoleSlot,
+        without: &SlotSet,
+        look: &mut impl FnMut(SeatSlot) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut left_out = 0;
+        for seat in &self.seats[role.at()] {
+            if !without.contains(seat.slot().at()) {
+                look(seat.slot())?;
+                continue;
+            }
+            left_out += 1;
+            let most = self.seats[role.at()].len() * 2 > self.open.len() + self.wanting.len();
+            if left_out == PATIENCE && most {
+                return self.walk_few(role, *seat, without, look);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Goes on after `last`, through those of the role that are not left out, not through all.
+    fn walk_few(
+        &self,
+        role: RoleSlot,
+        last: ByShare,
+        without: &SlotSet,
+        look: &mut impl FnMut(SeatSlot) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let after = |last: ByShare| {
+            let some = self.open.either_without(&self.wanting, without).filter_map(move |at| {
+                let (of, share) = (*self.seat_keys.get(at)?)?;
+                (of == role).then(|| ByShare::new(share, at as u32))
+            });
+            some.filter(move |seat| *seat > last)
+        };
+        // Mostly the first takes all there is.
+        let Some(first) = after(last).min() else { return ControlFlow::Continue(()) };
+        look(first.slot())?;
+        let mut rest: Vec<_> = after(first).collect();
+        rest.sort_unstable();
+        rest.into_iter().try_for_each(|seat| look(seat.slot()))
     }
 
     /// A seat's place: where two differ first, there the lesser comes first. `None`: it has none,
@@ -253,23 +346,6 @@ impl Order {
 
 /// From the root down: a role's key and slot at each step, the seat's last.
 pub(crate) type Place = [(RoleKey, u32); MAX_DEPTH + 2];
-
-fn replace(
-    set: &mut BTreeSet<(RoleKey, u32)>,
-    slot: u32,
-    old: Option<RoleKey>,
-    new: Option<RoleKey>,
-) {
-    if old == new {
-        return;
-    }
-    if let Some(key) = old {
-        set.remove(&(key, slot));
-    }
-    if let Some(key) = new {
-        set.insert((key, slot));
-    }
-}
 
 /// The orders for promised and for lent resources.
 #[derive(Clone, Debug)]
@@ -417,6 +493,7 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_dominant_kind_counts_and_weight_divides() {
@@ -424,6 +501,47 @@ mod tests {
         assert_eq!(share(Amounts::of(1_000, 50_000), total, 1_000), 500_000_000);
         assert_eq!(share(Amounts::of(1_000, 50_000), total, 2_000), 250_000_000);
         assert_eq!(share(Amounts::of(1_000, 0), Amounts::ZERO, 1_000), 0);
+    }
+
+    /// An order of seats in one large and two small roles, their shares as given.
+    fn order(shares: &[u64]) -> Order {
+        let mut order = Order::new(false);
+        order.seats.resize_with(3, BTreeSet::new);
+        order.children.resize_with(4, BTreeSet::new);
+        order.children[0] = [((true, 1), 1), ((true, 2), 0), ((true, 2), 2)].into();
+        for (at, share) in shares.iter().enumerate() {
+            let role = if at % 8 == 7 { 1 + at / 8 % 2 } else { 0 };
+            order.seats[role].insert(ByShare::new(*share, at as u32));
+            order.seat_keys.push(Some((RoleSlot(role as u32), *share)));
+            (if at % 3 == 0 { &mut order.wanting } else { &mut order.open }).insert(at);
+        }
+        order
+    }
+
+    proptest! {
+        #[test]
+        fn those_left_out_are_passed_over_and_the_order_stays(
+            shares in prop::collection::vec(0u64..20, 1..200),
+            hidden in prop::collection::vec(0u8..10, 200),
+            most in 0u8..10,
+            enough in 1usize..200,
+        ) {
+            let order = order(&shares);
+            let without: SlotSet = (0..shares.len()).filter(|at| hidden[*at] < most).collect();
+            let (mut all, mut some) = (Vec::new(), Vec::new());
+            order.walk(|seat| {
+                all.push(seat);
+                ControlFlow::Continue(())
+            });
+            prop_assert_eq!(all.len(), shares.len());
+            order.walk_without(&without, |seat| {
+                some.push(seat);
+                if some.len() < enough { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            all.retain(|seat| !without.contains(seat.at()));
+            all.truncate(enough);
+            prop_assert_eq!(some, all);
+        }
     }
 
     #[test]

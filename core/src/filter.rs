@@ -1,13 +1,13 @@
-//! What seats turned down, and for how long: kept with the agent, by seat.
+//! What frameworks turned down, and for how long: kept with the agent, by seat.
 //!
 //! A filter hides offers of one agent, one kind, that hold no more than what was declined (Mesos
-//! semantics: an offer that has grown passes). An agent that becomes free asks of a thousand
-//! seats at once whether they declined it, so the filters of an agent lie together: one bit a
-//! seat says who has one, 16 bytes a filter say which and until when, and what was declined,
-//! mostly the same for all, is kept once.
+//! semantics: an offer that has grown passes). An agent that becomes free asks of a thousand seats at
+//! once whether they declined it, so the filters of an agent lie together: what was declined, mostly
+//! the same for all, is kept once with one bit a seat; 16 bytes a filter say when it ends, in that
+//! order, as most are as long as those before them.
 
 use crate::{resources::Amounts, seat::SeatSlot, slots::SlotSet, time::Time};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 /// Longer declines count as this long (Mesos: 365 days).
 pub const MAX_REFUSAL: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -15,27 +15,26 @@ pub const MAX_REFUSAL: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// one with an older, and both then hide what both had declined.
 pub const MAX_DECLINED_AMOUNTS: usize = 64;
 
+/// When a seat's filter ends.
 #[derive(Clone, Copy, Debug)]
-struct Filter {
-    seat: u32,
-    /// Index into the declined amounts.
-    declined: u32,
+struct End {
     until: Time,
+    seat: u32,
 }
 
-/// Amounts that were declined, and by how many filters.
-#[derive(Clone, Copy, Debug, Default)]
+/// Amounts that were declined, and by whom.
+#[derive(Clone, Debug, Default)]
 struct Declined {
     amounts: Amounts,
-    filters: u32,
+    by: SlotSet,
 }
 
 /// The filters on one agent's offers of one kind: at most one of each seat.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
     of: SlotSet,
-    /// Ascending by seat.
-    filters: Vec<Filter>,
+    /// The first to end first.
+    ends: VecDeque<End>,
     declined: Vec<Declined>,
     /// When the machine looks for filters that are over; no later than the first is.
     wake: Option<Time>,
@@ -43,15 +42,20 @@ pub struct Filters {
 
 impl Filters {
     pub(crate) const NONE: Self =
-        Self { of: SlotSet::NONE, filters: Vec::new(), declined: Vec::new(), wake: None };
+        Self { of: SlotSet::NONE, ends: VecDeque::new(), declined: Vec::new(), wake: None };
 
-    /// Hides offers of up to `declined` from a seat until `until`, in place of what it had;
-    /// says whether it had nothing.
+    /// Hides offers of up to `declined` from a seat until `until`, in place of what it had; says
+    /// whether it had nothing.
     pub(crate) fn add(&mut self, seat: SeatSlot, declined: Amounts, until: Time) -> bool {
         let is_new = !self.remove(seat);
-        let declined = self.keep(declined);
-        let at = self.filters.partition_point(|filter| filter.seat < seat.0);
-        self.filters.insert(at, Filter { seat: seat.0, declined, until });
+        let end = End { until, seat: seat.0 };
+        if self.ends.back().is_none_or(|last| last.until <= until) {
+            self.ends.push_back(end);
+        } else {
+            let at = self.ends.partition_point(|other| other.until <= until);
+            self.ends.insert(at, end);
+        }
+        self.keep(declined).insert(seat.at());
         self.of.insert(seat.at());
         is_new
     }
@@ -67,69 +71,60 @@ impl Filters {
         self.wake
     }
 
-    /// The index of declined amounts, one more filter's.
-    fn keep(&mut self, amounts: Amounts) -> u32 {
-        let same = self.declined.iter().position(|old| old.filters > 0 && old.amounts == amounts);
-        let vacant = || self.declined.iter().position(|old| old.filters == 0);
+    /// Those who declined these amounts, one more to come.
+    fn keep(&mut self, amounts: Amounts) -> &mut SlotSet {
+        let all = &mut self.declined;
+        let same = all.iter().position(|old| !old.by.is_empty() && old.amounts == amounts);
+        let vacant = || all.iter().position(|old| old.by.is_empty());
         let at = same.or_else(vacant).unwrap_or_else(|| {
-            if self.declined.len() < MAX_DECLINED_AMOUNTS {
-                self.declined.push(Declined::default());
+            if all.len() < MAX_DECLINED_AMOUNTS {
+                all.push(Declined::default());
             }
-            self.declined.len() - 1
+            all.len() - 1
         });
-        let kept = &mut self.declined[at];
-        kept.amounts = if kept.filters == 0 { amounts } else { kept.amounts.min(amounts) };
-        kept.filters += 1;
-        at as u32
-    }
-
-    fn find(&self, seat: SeatSlot) -> Option<usize> {
-        if !self.of.contains(seat.at()) {
-            return None;
-        }
-        self.filters.binary_search_by_key(&seat.0, |filter| filter.seat).ok()
+        let kept = &mut all[at];
+        kept.amounts = if kept.by.is_empty() { amounts } else { kept.amounts.min(amounts) };
+        &mut kept.by
     }
 
     /// Ends a seat's filter; says whether it had one.
     pub(crate) fn remove(&mut self, seat: SeatSlot) -> bool {
-        let Some(at) = self.find(seat) else { return false };
-        let filter = self.filters.remove(at);
-        self.declined[filter.declined as usize].filters -= 1;
-        self.of.remove(seat.at());
+        if !self.of.remove(seat.at()) {
+            return false;
+        }
+        if let Some(at) = self.ends.iter().position(|end| end.seat == seat.0) {
+            self.ends.remove(at);
+        }
+        let _ = self.declined.iter_mut().any(|kept| kept.by.remove(seat.at()));
         true
     }
 
     /// Ends those whose time has come, telling whose; says when to look next.
     pub(crate) fn expire(&mut self, now: Time, mut over: impl FnMut(SeatSlot)) -> Option<Time> {
-        let Self { of, filters, declined, wake } = self;
-        *wake = None;
-        filters.retain(|filter| {
-            let stands = now < filter.until;
-            if stands {
-                *wake = Some(wake.map_or(filter.until, |first| first.min(filter.until)));
-            } else {
-                declined[filter.declined as usize].filters -= 1;
-                of.remove(filter.seat as usize);
-                over(SeatSlot(filter.seat));
-            }
-            stands
-        });
-        *wake
+        while let Some(end) = self.ends.pop_front_if(|end| end.until <= now) {
+            let seat = SeatSlot(end.seat);
+            self.of.remove(seat.at());
+            let _ = self.declined.iter_mut().any(|kept| kept.by.remove(seat.at()));
+            over(seat);
+        }
+        self.wake = self.ends.front().map(|end| end.until);
+        self.wake
     }
 
     /// Whether an offer of `free` is hidden from a seat.
     #[must_use]
     #[inline]
     pub fn hides(&self, seat: SeatSlot, free: Amounts) -> bool {
-        self.find(seat).is_some_and(|at| {
-            free.fits_in(self.declined[self.filters[at].declined as usize].amounts)
-        })
+        self.of.contains(seat.at()) && {
+            let mut declined = self.declined.iter();
+            declined.any(|kept| kept.by.contains(seat.at()) && free.fits_in(kept.amounts))
+        }
     }
 
     /// Whether an offer of `free` is hidden from every seat that has a filter here.
     #[must_use]
     pub fn all_hide(&self, free: Amounts) -> bool {
-        self.declined.iter().all(|kept| kept.filters == 0 || free.fits_in(kept.amounts))
+        self.declined.iter().all(|kept| kept.by.is_empty() || free.fits_in(kept.amounts))
     }
 
     /// The seats that have a filter here.
@@ -141,32 +136,31 @@ impl Filters {
     /// Until when offers are hidden from a seat.
     #[must_use]
     pub fn until(&self, seat: SeatSlot) -> Option<Time> {
-        self.find(seat).map(|at| self.filters[at].until)
+        self.ends.iter().find(|end| end.seat == seat.0).map(|end| end.until)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.filters.len()
+        self.ends.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.filters.is_empty()
+        self.ends.is_empty()
     }
 
     /// Whether the parts agree with one another and `wake` comes no later than it must.
     pub(crate) fn is_sound(&self) -> bool {
-        let ascending = self.filters.is_sorted_by(|a, b| a.seat < b.seat);
-        let of: SlotSet = self.filters.iter().map(|filter| filter.seat as usize).collect();
-        let counts = self.declined.iter().enumerate().all(|(at, kept)| {
-            let those = self.filters.iter().filter(|filter| filter.declined as usize == at);
-            those.count() == kept.filters as usize
-        });
-        let first = self.filters.iter().map(|filter| filter.until).min();
+        let in_order = self.ends.iter().is_sorted_by_key(|end| end.until);
+        let ending: SlotSet = self.ends.iter().map(|end| end.seat as usize).collect();
+        let declining: SlotSet = self.declined.iter().flat_map(|kept| kept.by.iter()).collect();
+        let declined: usize = self.declined.iter().map(|kept| kept.by.len()).sum();
+        let first = self.ends.front().map(|end| end.until);
         let woken = first.is_none_or(|first| self.wake.is_some_and(|wake| wake <= first));
-        ascending && counts && woken && of == self.of
+        let once = (self.of.len(), self.of.len()) == (self.ends.len(), declined);
+        in_order && woken && once && ending == self.of && declining == self.of
     }
 }
 

@@ -154,18 +154,19 @@ impl Machine {
 
     fn check_offers(&self, now: Time, sums: &mut Sums) -> Result<(), Violation> {
         for offer in self.state.offers.iter() {
-            let fault = |what| Err(Violation::Offer(offer.id, what));
+            let fault = |what| Err(Violation::Offer(offer.made.offer, what));
             let Some(framework) = self.state.frameworks.get(&offer.framework) else {
                 return fault("its framework is gone");
             };
-            let Some(agent) = self.state.agents.get(offer.agent) else {
+            let Some(agent) = self.state.agents.get(offer.made.agent) else {
                 return fault("its agent is gone");
             };
             let Some(seat) = self.state.seats.at(offer.seat) else {
                 return fault("its framework has given up the role");
             };
-            let is_its = seat.framework == offer.framework && seat.offers.contains(&offer.id);
-            if !is_its || !agent.offers.contains(&offer.id) {
+            let is_its =
+                seat.framework == offer.framework && seat.offers.contains(&offer.made.offer);
+            if !is_its || !agent.offers.contains(&offer.made.offer) {
                 return fault("its framework or agent does not know it");
             }
             if !framework.connected || seat.suppressed || !agent.takes_work() {
@@ -174,22 +175,22 @@ impl Machine {
             if offer.expires <= now {
                 return fault("it is over");
             }
-            let amounts = offer.resources.amounts;
+            let amounts = offer.made.resources.amounts;
             if offer.revocable {
-                add(&mut sums.lent_offered, offer.agent, amounts);
+                add(&mut sums.lent_offered, offer.made.agent, amounts);
             } else {
-                let offered = sums.offered.entry(offer.agent).or_default();
-                let Some(sum) = offered.checked_plus(&offer.resources) else {
+                let offered = sums.offered.entry(offer.made.agent).or_default();
+                let Some(sum) = offered.checked_plus(&offer.made.resources) else {
                     return fault("it has a port of another offer");
                 };
                 *offered = sum;
-                add_parts(&mut sums.kept_offered, offer.agent, &offer.reserved);
+                add_parts(&mut sums.kept_offered, offer.made.agent, &offer.made.reserved);
             }
             let role = &self.state.roles.get(seat.role).name;
-            if offer.reserved.iter().any(|(tag, _)| !tag.is_for(role)) {
+            if offer.made.reserved.iter().any(|(tag, _)| !tag.is_for(role)) {
                 return fault("it has what is reserved for another role");
             }
-            if !offer.reserved.sum().fits_in(&offer.resources) {
+            if !offer.made.reserved.sum().fits_in(&offer.made.resources) {
                 return fault("it has more reserved than there is in it");
             }
             let barrier = seat.barrier(agent, self.settings.domain.as_ref());
@@ -198,7 +199,7 @@ impl Machine {
             }
             add(&mut sums.seats, offer.seat, amounts);
             self.add_to_roles(sums, seat.role, amounts, offer.revocable);
-            self.add_reserved(sums, &offer.reserved, |role| &mut role.drawn);
+            self.add_reserved(sums, &offer.made.reserved, |role| &mut role.drawn);
         }
         Ok(())
     }

@@ -44,13 +44,14 @@ impl Machine {
         }
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
         if !deeds.operations.is_empty() {
-            self.rearrange(first.agent, &all, effects);
+            self.rearrange(first.made.agent, &all, effects);
         }
         for (launch, reserved) in deeds.launches {
             match self.draw(now, first, &launch, reserved.as_ref(), &mut rest, effects) {
                 Err(fault) => {
                     let (state, reason) = (TaskState::Error, Reason::InvalidTask);
-                    let status = TaskStatus::of(&launch.name, Some(first.agent), state, reason);
+                    let status =
+                        TaskStatus::of(&launch.name, Some(first.made.agent), state, reason);
                     effects.push(Effect::Update(caller.framework, status.saying(fault)));
                 }
                 Ok((reserved, kind)) => self.launch(now, first, launch, reserved, kind, effects),
@@ -59,7 +60,7 @@ impl Machine {
         if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
-        let (agent, seat) = (first.agent, first.seat);
+        let (agent, seat) = (first.made.agent, first.seat);
         self.refresh_hunger_at(seat);
         self.lending_changed(now, agent, effects);
         Ok(Reply::Done)
@@ -88,11 +89,11 @@ impl Machine {
             if ids[..at].contains(id) {
                 return Some(format!("offer {id} was named twice"));
             }
-            let of = |offer: &Offer| (offer.agent, offer.seat, offer.revocable);
+            let of = |offer: &Offer| (offer.made.agent, offer.seat, offer.revocable);
             if of(offer) != of(first) {
                 return Some(format!(
                     "offers {} and {id} are of different agents, roles or kinds",
-                    first.id
+                    first.made.offer
                 ));
             }
         }
@@ -153,7 +154,8 @@ impl Machine {
     ) {
         let handle = TaskHandle::from_number(self.ids.give());
         let steps = self.state.ledger.steps;
-        let Offer { framework, seat: slot, agent, agent_slot, revocable, .. } = *offer;
+        let Offer { framework, seat: slot, agent_slot, revocable, .. } = *offer;
+        let (agent, agent_slot) = (offer.made.agent, agent_slot as usize);
         let Some(seat) = self.state.seats.at_mut(slot) else { return };
         let Some(owner) = self.state.frameworks.at_mut(seat.framework_slot) else { return };
         let name: Arc<str> = launch.name.into();
@@ -190,7 +192,7 @@ impl Machine {
             usage: TaskUsage::default(),
             unacknowledged: None,
         };
-        self.state.tasks.by_handle.insert(handle, task);
+        self.state.tasks.by_handle.insert(handle, Box::new(task));
         let payload = launch.payload;
         let role = self.state.roles.get(role).name.to_string();
         let said = Vec::new();
@@ -211,7 +213,7 @@ impl Machine {
             if self.is_own(caller, *id)
                 && let Some(offer) = self.withdraw(*id)
             {
-                self.refuse(now, &offer, offer.resources.amounts, refusal);
+                self.refuse(now, &offer, offer.made.resources.amounts, refusal);
             }
         }
         Ok(Reply::Done)

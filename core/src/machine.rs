@@ -11,7 +11,7 @@ use crate::{
     ids::{AgentId, FrameworkId, Ids},
     ledger::Ledger,
     offer::Offers,
-    offering::Outbox,
+    offering::{Outbox, Picks},
     overcommit::STALE_STEPS,
     questions::Questions,
     reservation::{Fault, Parts},
@@ -146,6 +146,7 @@ pub struct Machine {
     pub(crate) kept_back: SlotSet,
     pub(crate) kept_back_at: Amounts,
     pub(crate) outbox: Outbox,
+    pub(crate) picks: Picks,
     pub(crate) questions: Questions,
     /// Where the looking anew goes on in the next step.
     next_look: usize,
@@ -176,6 +177,7 @@ impl Machine {
             kept_back: SlotSet::default(),
             kept_back_at: Amounts::ZERO,
             outbox: Outbox::default(),
+            picks: Picks::default(),
             questions: Questions::default(),
             next_look: 0,
         }

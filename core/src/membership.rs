@@ -164,7 +164,7 @@ impl Machine {
         if !held.state.is_terminal() {
             self.hold_for_task(&task);
         }
-        self.state.tasks.by_handle.insert(handle, task);
+        self.state.tasks.by_handle.insert(handle, Box::new(task));
         self.state.agents.update(agent, |agent| agent.tasks.insert(handle));
     }
 
@@ -234,13 +234,12 @@ impl Machine {
                 task.usage = usage;
             }
         }
-        let takes_work = self.state.agents.update(id, |agent| {
+        self.state.agents.update(id, |agent| {
             agent.report = report;
             agent.reported = Some(now);
             agent.used = used;
-            agent.takes_work()
         });
-        if takes_work == Some(false) {
+        if self.state.agents.get(id).is_some_and(|agent| !agent.takes_work()) {
             self.rescind_all(id, "the agent takes no new work", effects);
         }
         self.lending_changed(now, id, effects);

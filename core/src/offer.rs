@@ -3,35 +3,27 @@
 
 use crate::{
     deadline::Deadline,
-    effect::Effect,
+    effect::{Effect, OfferMade},
     filter::MAX_REFUSAL,
     holdings::{As, Holding},
     ids::{AgentId, FrameworkId, OfferId},
     machine::{DEFAULT_REFUSAL, Machine},
-    reservation::Parts,
-    resources::{Amounts, Resources},
+    resources::Amounts,
     seat::SeatSlot,
-    table::Table,
     time::Time,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// An outstanding offer.
 #[derive(Clone, Debug)]
 pub struct Offer {
-    /// Its id.
-    pub id: OfferId,
+    /// What its framework was told of it: its id, whose resources, which.
+    pub made: Arc<OfferMade>,
     /// To whom.
     pub framework: FrameworkId,
     /// In which of its roles.
     pub seat: SeatSlot,
-    /// Of whom.
-    pub agent: AgentId,
-    pub(crate) agent_slot: usize,
-    /// What.
-    pub resources: Resources,
-    /// The reserved part of that.
-    pub reserved: Parts,
+    pub(crate) agent_slot: u32,
     /// Whether it is lent.
     pub revocable: bool,
     /// When it ends by itself.
@@ -40,46 +32,82 @@ pub struct Offer {
     pub wants: Vec<Arc<str>>,
 }
 
-/// All outstanding offers. Each stands equally long, so the oldest is the next to end.
+/// All outstanding offers. Ids are given out in turn, so where an offer lies stands in a queue that
+/// begins with the oldest; each stands equally long, so that one is the next to end.
 #[derive(Clone, Debug, Default)]
-pub struct Offers(Table<OfferId, Offer>);
+pub struct Offers {
+    slots: Vec<Option<Offer>>,
+    vacant: Vec<u32>,
+    /// Slots by id, [`NOWHERE`] for offers that are over.
+    queue: VecDeque<u32>,
+    /// The number of the id that the queue begins with.
+    first: u64,
+}
+
+/// In place of the slot of an offer that is over.
+const NOWHERE: u32 = u32::MAX;
 
 impl Offers {
+    /// Takes in one whose id comes after all before it.
     pub(crate) fn insert(&mut self, offer: Offer) {
-        self.0.insert(offer.id, offer);
+        let number = offer.made.offer.number();
+        if self.queue.is_empty() {
+            self.first = number;
+        }
+        debug_assert_eq!(self.first + self.queue.len() as u64, number, "an id was left out");
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as u32 - 1
+        });
+        self.slots[slot as usize] = Some(offer);
+        self.queue.push_back(slot);
+    }
+
+    fn at(&self, id: OfferId) -> Option<usize> {
+        usize::try_from(id.number().checked_sub(self.first)?).ok()
     }
 
     pub(crate) fn remove(&mut self, id: OfferId) -> Option<Offer> {
-        self.0.remove(id).map(|(_, offer)| offer)
+        let at = self.at(id)?;
+        let slot = std::mem::replace(self.queue.get_mut(at)?, NOWHERE);
+        let offer = self.slots.get_mut(slot as usize)?.take()?;
+        self.vacant.push(slot);
+        while self.queue.front() == Some(&NOWHERE) {
+            self.queue.pop_front();
+            self.first += 1;
+        }
+        Some(offer)
     }
 
     /// An offer that still stands.
     #[must_use]
     pub fn get(&self, id: OfferId) -> Option<&Offer> {
-        self.0.get(id)
+        self.slots.get(*self.queue.get(self.at(id)?)? as usize)?.as_ref()
     }
 
-    /// All that stand.
+    /// All that stand, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Offer> {
-        self.0.values()
+        let standing = self.queue.iter().filter(|slot| **slot != NOWHERE);
+        standing.filter_map(|slot| self.slots[*slot as usize].as_ref())
     }
 
     /// How many stand.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
+    pub const fn len(&self) -> usize {
+        self.slots.len() - self.vacant.len()
     }
 
     /// Whether none stands.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.len() == 0
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The next to end, and when.
     #[must_use]
     pub fn next_expiry(&self) -> Option<(Time, OfferId)> {
-        self.0.first().map(|(id, offer)| (offer.expires, id))
+        let oldest = self.slots.get(*self.queue.front()? as usize)?.as_ref()?;
+        Some((oldest.expires, oldest.made.offer))
     }
 }
 
@@ -93,7 +121,7 @@ impl Machine {
     /// Takes an offer out of all tables; its wants have none any more.
     pub(crate) fn withdraw(&mut self, id: OfferId) -> Option<Offer> {
         let offer = self.state.offers.remove(id)?;
-        let (slot, agent, revocable) = (offer.seat, offer.agent_slot, offer.revocable);
+        let (slot, agent, revocable) = (offer.seat, offer.agent_slot as usize, offer.revocable);
         if let Some(of) = self.state.agents.at_mut(agent) {
             of.offer_is_gone(id);
         }
@@ -104,7 +132,7 @@ impl Machine {
             if let Some(wanted) = &mut seat.wanted {
                 offer.wants.iter().for_each(|name| waits |= wanted.withdraw(name, id));
             }
-            let (resources, reserved) = (&offer.resources, &offer.reserved);
+            let (resources, reserved) = (&offer.made.resources, &offer.made.reserved);
             let seat = Some(slot);
             let holding = Holding { seat, role, agent, resources, reserved, revocable };
             self.release(holding, As::Offer);
@@ -120,7 +148,7 @@ impl Machine {
     pub(crate) fn rescind(&mut self, ids: &[OfferId], why: &str, effects: &mut Vec<Effect>) {
         for id in ids {
             if let Some(offer) = self.withdraw(*id) {
-                effects.push(Effect::Rescind(offer.framework, offer.id, why.to_owned()));
+                effects.push(Effect::Rescind(offer.framework, *id, why.to_owned()));
             }
         }
     }
@@ -131,7 +159,7 @@ impl Machine {
             && when <= now
         {
             let Some(offer) = self.withdraw(id) else { break };
-            self.refuse(now, &offer, offer.resources.amounts, DEFAULT_REFUSAL);
+            self.refuse(now, &offer, offer.made.resources.amounts, DEFAULT_REFUSAL);
             effects.push(Effect::Rescind(offer.framework, id, "the offer has expired".to_owned()));
         }
     }
@@ -148,7 +176,8 @@ impl Machine {
             return;
         }
         let until = now + refusal.min(MAX_REFUSAL);
-        let Offer { seat: slot, agent, agent_slot, revocable, .. } = *offer;
+        let Offer { seat: slot, agent_slot, revocable, .. } = *offer;
+        let (agent, agent_slot) = (offer.made.agent, agent_slot as usize);
         let (Some(seat), Some(filters)) =
             (self.state.seats.at_mut(slot), self.state.agents.filters_mut(agent_slot, revocable))
         else {
@@ -185,6 +214,63 @@ impl Machine {
         let Some(seat) = self.state.seats.at_mut(slot) else { return };
         if std::mem::take(&mut seat.filters) > 0 {
             self.state.agents.clear_filters(slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ids::Ids, reservation::Parts, resources::Resources};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn offer(id: OfferId, until: u64) -> Offer {
+        let made = OfferMade {
+            offer: id,
+            agent: AgentId::from_number(1),
+            node: Arc::default(),
+            role: "*".into(),
+            resources: Resources::default(),
+            reserved: Parts::default(),
+            revocable: false,
+            expires_in: Duration::ZERO,
+        };
+        Offer {
+            made: Arc::new(made),
+            framework: FrameworkId::from_number(1),
+            seat: SeatSlot(0),
+            agent_slot: 0,
+            revocable: false,
+            expires: Time::from_nanos(until),
+            wants: Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_an_ordered_map(steps in prop::collection::vec((any::<bool>(), 0usize..30), 0..200)) {
+            let (mut ids, mut offers) = (Ids::new(3), Offers::default());
+            let (mut plain, mut given) = (BTreeMap::new(), vec![OfferId::from_number(5)]);
+            for (adds, which) in steps {
+                if adds {
+                    let id = ids.give_offer();
+                    given.push(id);
+                    plain.insert(id, id.count());
+                    offers.insert(offer(id, id.count()));
+                } else {
+                    let id = given[given.len() - 1 - which % given.len()];
+                    let removed = offers.remove(id).map(|offer| offer.made.offer);
+                    prop_assert_eq!(removed, plain.remove(&id).map(|_| id));
+                }
+                prop_assert_eq!((offers.len(), offers.is_empty()), (plain.len(), plain.is_empty()));
+                prop_assert!(offers.iter().map(|offer| offer.made.offer).eq(plain.keys().copied()));
+                let next = plain.iter().next().map(|(id, at)| (Time::from_nanos(*at), *id));
+                prop_assert_eq!(offers.next_expiry(), next);
+                for id in &given {
+                    prop_assert_eq!(offers.get(*id).is_some(), plain.contains_key(id));
+                }
+            }
         }
     }
 }

@@ -32,14 +32,14 @@ const FEW: usize = 32;
 /// Offers made and not sent yet, in the order they were made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
-    made: Vec<(FrameworkSlot, OfferMade)>,
+    made: Vec<(FrameworkSlot, Arc<OfferMade>)>,
     /// How many to each framework, by slot, and who has any.
     counts: Vec<u32>,
     to: Vec<(FrameworkId, FrameworkSlot)>,
 }
 
 impl Outbox {
-    fn add(&mut self, id: FrameworkId, slot: FrameworkSlot, offer: OfferMade) {
+    fn add(&mut self, id: FrameworkId, slot: FrameworkSlot, offer: Arc<OfferMade>) {
         if self.counts.len() <= slot.at() {
             self.counts.resize(slot.at() + 1, 0);
         }
@@ -69,9 +69,9 @@ impl Outbox {
     }
 }
 
-/// What an agent's free resources of one kind shall go to.
+/// What an agent's free resources of one kind shall go to; kept for the room it has.
 #[derive(Clone, Debug, Default)]
-struct Picks {
+pub(crate) struct Picks {
     picked: Vec<(SeatSlot, Useful)>,
     /// The roles of those who were offered less than there is, or nothing.
     held_back: Vec<RoleSlot>,
@@ -245,15 +245,16 @@ impl Machine {
             && !self.orders.of(revocable).is_empty()
         {
             self.orders.of_mut(revocable).refresh(&self.state);
-            let Picks { picked, held_back, kept_back } = self.pick(agent, revocable);
-            held_back.into_iter().for_each(|role| self.state.roles.note_held_back(role));
-            if kept_back {
+            let mut picks = self.pick(agent, revocable);
+            picks.held_back.drain(..).for_each(|role| self.state.roles.note_held_back(role));
+            if std::mem::take(&mut picks.kept_back) {
                 self.note_kept_back(agent);
             }
-            let done = picked.is_empty() || !self.one_at_a_time(revocable);
-            for (seat, useful) in picked {
+            let done = picks.picked.is_empty() || !self.one_at_a_time(revocable);
+            for (seat, useful) in picks.picked.drain(..) {
                 self.offer(now, Ask { seat, agent, revocable }, useful);
             }
+            self.picks = picks;
             if done {
                 break;
             }
@@ -274,17 +275,11 @@ impl Machine {
     }
 
     /// Decides who gets an agent's free resources of one kind.
-    fn pick(&self, agent: usize, revocable: bool) -> Picks {
+    fn pick(&mut self, agent: usize, revocable: bool) -> Picks {
+        let picks = std::mem::take(&mut self.picks);
         let (order, state) = (self.orders.of(revocable), &self.state);
         let amounts = state.agents.columns(revocable).free(agent);
-        let mut pick = Picking {
-            machine: self,
-            agent,
-            revocable,
-            amounts,
-            free: None,
-            picks: Picks::default(),
-        };
+        let mut pick = Picking { machine: self, agent, revocable, amounts, free: None, picks };
         let Some(of) = state.agents.at(agent) else { return pick.picks };
         let nobody = SlotSet::default();
         let open = if SMALLEST.fits_in(amounts) { order.open() } else { &nobody };
@@ -302,12 +297,7 @@ impl Machine {
                 let _ = few.into_iter().try_for_each(|slot| pick.look(order, slot));
                 return pick.picks;
             }
-            order.walk(|slot| {
-                if hidden.contains(slot.at()) {
-                    return ControlFlow::Continue(());
-                }
-                pick.look(order, slot)
-            });
+            order.walk_without(hidden, |slot| pick.look(order, slot));
         } else {
             order.walk(|slot| pick.look(order, slot));
         }
@@ -333,35 +323,32 @@ impl Machine {
         let agent_id = of.id;
         let says_wants = to.wanted.is_some();
         let asked_to_be_told = self.state.frameworks.at(framework_slot).filter(|_| revocable);
-        let made = OfferMade {
+        let made = Arc::new(OfferMade {
             offer: id,
             agent: agent_id,
             node: Arc::clone(&of.node),
             role: Arc::clone(&self.state.roles.get(role).name),
-            resources: resources.clone(),
-            reserved: reserved.clone(),
+            resources,
+            reserved,
             revocable: asked_to_be_told
                 .is_some_and(|of| of.info.accepts_revocable || of.info.only_revocable),
             expires_in: self.settings.offer_timeout,
-        };
-        self.outbox.add(framework, framework_slot, made);
+        });
+        self.outbox.add(framework, framework_slot, Arc::clone(&made));
         let holding = Holding {
             seat: Some(slot),
             role,
             agent,
-            resources: &resources,
-            reserved: &reserved,
+            resources: &made.resources,
+            reserved: &made.reserved,
             revocable,
         };
         self.hold(holding, As::Offer);
         self.state.offers.insert(Offer {
-            id,
+            made,
             framework,
             seat: slot,
-            agent: agent_id,
-            agent_slot: agent,
-            resources,
-            reserved,
+            agent_slot: agent as u32,
             revocable,
             expires,
             wants,
@@ -421,13 +408,19 @@ impl Picking<'_> {
         let whole = self.free.get_or_insert_with(|| {
             agent.map(|agent| agent.free_of(ask.revocable)).unwrap_or_default()
         });
-        let whole_is_room = room == whole.amounts;
-        let cut = (!whole_is_room).then(|| Resources { amounts: room, ports: whole.ports.clone() });
-        let Some(useful) = state.fill(ask, cut.as_ref().unwrap_or(whole), None) else {
-            return ControlFlow::Continue(());
+        let useful = if order.open().contains(seat.at()) {
+            let enough = state.seats.at(seat).is_some_and(|seat| seat.is_enough(room));
+            // All there is room for, and all ports.
+            enough.then(|| (whole.take_some(room), Vec::new()))
+        } else {
+            let cut = Resources { amounts: room, ports: whole.ports.clone() };
+            let useful = state.fill(ask, &cut, None);
+            if let Some((resources, _)) = &useful {
+                *whole = whole.minus(resources);
+            }
+            useful
         };
-        let (resources, names) = useful;
-        *whole = whole.minus(&resources);
+        let Some((resources, names)) = useful else { return ControlFlow::Continue(()) };
         self.amounts = whole.amounts;
         self.picks.picked.push((seat, (resources.into(), names)));
         let none = self.amounts.cpus_milli() == 0 && self.amounts.memory_milli_mib() == 0;

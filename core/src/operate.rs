@@ -80,9 +80,9 @@ impl Lot {
     pub(crate) fn of<'a>(offers: impl IntoIterator<Item = &'a Offer>) -> Self {
         let mut lot = Self::default();
         for offer in offers {
-            lot.resources = lot.resources.plus(&offer.resources);
-            if !offer.reserved.is_empty() {
-                lot.reserved = lot.reserved.plus(&offer.reserved);
+            lot.resources = lot.resources.plus(&offer.made.resources);
+            if !offer.made.reserved.is_empty() {
+                lot.reserved = lot.reserved.plus(&offer.made.reserved);
             }
         }
         lot
@@ -127,7 +127,7 @@ impl Machine {
         operations: &[Operation],
     ) -> Result<(Parts, Lot), Refusal> {
         let mut lot = Lot::of(offers.iter().copied());
-        let agent = offers.first().and_then(|offer| self.state.agents.get(offer.agent));
+        let agent = offers.first().and_then(|offer| self.state.agents.get(offer.made.agent));
         let (Some(first), Some(agent), false) = (offers.first(), agent, operations.is_empty())
         else {
             return Ok((Parts::default(), lot));
@@ -150,7 +150,7 @@ impl Machine {
                     operation.name()
                 )));
             }
-            let wrong = |fault| Refusal::Reservation(first.agent, fault);
+            let wrong = |fault| Refusal::Reservation(first.made.agent, fault);
             operation.apply(&mut all, &mut free).map_err(wrong)?;
         }
         lot.reserved = free.reserved();

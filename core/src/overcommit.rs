@@ -113,7 +113,7 @@ impl Machine {
             if over.is_zero() {
                 break;
             }
-            over = over.minus(offer.resources.amounts);
+            over = over.minus(offer.made.resources.amounts);
             overdrawn.push(*id);
         }
         overdrawn

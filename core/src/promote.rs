@@ -39,12 +39,12 @@ impl Machine {
         let mut rest = Lot::of(&taken);
         let reserved = rest.take(&request, None).map_err(Refusal::Invalid)?;
         self.make_promised(first, handle, &request, &reserved);
-        effects.push(Effect::Promote(first.agent, handle, request.clone(), reserved));
+        effects.push(Effect::Promote(first.made.agent, handle, request.clone(), reserved));
         if !self.says_wants(first.seat) {
             self.refuse(now, first, rest.resources.amounts, refusal);
         }
         self.refresh_hunger_at(first.seat);
-        self.lending_changed(now, first.agent, effects);
+        self.lending_changed(now, first.made.agent, effects);
         Ok(Reply::Done)
     }
 
@@ -74,7 +74,7 @@ impl Machine {
         if task.state == TaskState::Killing || task.state.is_terminal() {
             return Err(format!("task {name:?} is ending"));
         }
-        if standing.iter().any(|offer| offer.agent != task.agent || offer.revocable) {
+        if standing.iter().any(|offer| offer.made.agent != task.agent || offer.revocable) {
             return Err(format!("task {name:?} can only hold promised resources of its own agent"));
         }
         let seat = self.seat_in(task.framework, task.role);
@@ -101,7 +101,7 @@ impl Machine {
     ) {
         let Some(task) = self.state.tasks.by_handle.get_mut(&handle) else { return };
         let role = task.role;
-        let (seat, agent) = (Some(offer.seat), offer.agent_slot);
+        let (seat, agent) = (Some(offer.seat), offer.agent_slot as usize);
         let lent = std::mem::replace(&mut task.request, request.clone());
         task.revocable = false;
         task.reserved.clone_from(reserved);

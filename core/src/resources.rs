@@ -198,6 +198,12 @@ impl From<Amounts> for Resources {
 }
 
 impl Resources {
+    /// Takes these amounts out, and all ports.
+    pub(crate) fn take_some(&mut self, amounts: Amounts) -> Self {
+        self.amounts = self.amounts.minus(amounts);
+        Self { amounts, ports: std::mem::take(&mut self.ports) }
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

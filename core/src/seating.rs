@@ -159,10 +159,10 @@ impl Machine {
         let fits = |id: &OfferId| {
             let offer = self.state.offers.get(*id)?;
             let (seat, agent) =
-                (self.state.seats.at(offer.seat)?, self.state.agents.get(offer.agent)?);
+                (self.state.seats.at(offer.seat)?, self.state.agents.get(offer.made.agent)?);
             let fits = !seat.suppressed
                 && self.state.takes(seat, offer.revocable)
-                && seat.is_enough(offer.resources.amounts)
+                && seat.is_enough(offer.made.resources.amounts)
                 && seat.barrier(agent, self.settings.domain.as_ref()).is_none();
             Some(fits)
         };

@@ -54,14 +54,12 @@ impl Machine {
             task.state = status.state;
         }
         task.unacknowledged = status.uuid.map(|_| status.clone());
-        let ended = ends.then(|| {
+        if ends {
             let used = task.used();
             task.usage = Default::default();
-            (task.clone(), used)
-        });
-        if let Some((task, used)) = &ended {
-            self.state.agents.update(agent, |agent| agent.used = agent.used.minus(*used));
-            self.release_of_task(task);
+            let held = task.without_update();
+            self.state.agents.update(agent, |agent| agent.used = agent.used.minus(used));
+            self.release_of_task(&held);
         }
         if is_executor {
             self.settle_executor(handle, status, effects);
@@ -90,7 +88,7 @@ impl Machine {
 
     fn remember(&mut self, handle: TaskHandle, framework_name: &str, status: &TaskStatus) {
         if let Some(task) = self.state.tasks.by_handle.get(&handle) {
-            let (task, status) = (task.clone(), status.clone());
+            let (task, status) = (task.without_update(), status.clone());
             let framework_name = framework_name.to_owned();
             self.state.tasks.remember(EndedTask { task, framework_name, status });
         }

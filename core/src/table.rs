@@ -71,12 +71,6 @@ impl<K: Copy + Ord, V> Table<K, V> {
         slots.filter_map(|(slot, value)| Some((slot, value.as_mut()?)))
     }
 
-    /// The one of the least id.
-    pub(crate) fn first(&self) -> Option<(K, &V)> {
-        let (id, slot) = self.by_id.first_key_value()?;
-        Some((*id, self.at(*slot as usize)?))
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -96,7 +90,7 @@ mod tests {
         assert_eq!(table.insert(5, 'd'), 0);
         assert_eq!(table.values().collect::<String>(), "bdc");
         assert_eq!(table.slots().collect::<Vec<_>>(), [1, 0, 2]);
-        assert_eq!((table.first(), table.len()), (Some((3, &'b')), 3));
+        assert_eq!(table.len(), 3);
         table.iter_mut().for_each(|(slot, value)| *value = ['x', 'y', 'z'][slot]);
         assert_eq!(table.values().collect::<String>(), "yxz");
     }

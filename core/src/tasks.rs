@@ -82,6 +82,23 @@ pub enum Reason {
     ExecutorEnded,
     /// Its executor did not register in time.
     ExecutorSilent,
+    /// It ran longer than it may.
+    MaxCompletionTime,
+    /// Its health changed, or it was ended for it.
+    HealthCheck,
+    /// What its check finds changed.
+    Check,
+}
+
+/// What a task's check found last; nothing yet, or nothing in time, without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckResult {
+    /// A command's exit code.
+    Command(Option<i32>),
+    /// A server's status code.
+    Http(Option<u32>),
+    /// Whether a connection came about.
+    Tcp(Option<bool>),
 }
 
 /// What is told of a task.
@@ -107,6 +124,10 @@ pub struct TaskStatus {
     pub timestamp_ms: u64,
     /// All else that an executor said; the core passes it on and never looks.
     pub payload: Vec<u8>,
+    /// What its health check found last.
+    pub healthy: Option<bool>,
+    /// What its check found last.
+    pub check: Option<CheckResult>,
 }
 
 impl TaskStatus {
@@ -124,6 +145,8 @@ impl TaskStatus {
             uuid: None,
             timestamp_ms: 0,
             payload: Vec::new(),
+            healthy: None,
+            check: None,
         }
     }
 
@@ -167,6 +190,17 @@ pub struct Task {
 }
 
 impl Task {
+    /// The same, but for the update that its framework has not acknowledged.
+    pub(crate) fn without_update(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            request: self.request.clone(),
+            reserved: self.reserved.clone(),
+            unacknowledged: None,
+            ..*self
+        }
+    }
+
     /// What it was measured to use.
     #[must_use]
     pub fn used(&self) -> Amounts {
@@ -192,7 +226,7 @@ pub const MAX_ENDED: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     /// Those that run, and those ended whose last update is not acknowledged.
-    pub by_handle: BTreeMap<TaskHandle, Task>,
+    pub by_handle: BTreeMap<TaskHandle, Box<Task>>,
     /// The newest [`MAX_ENDED`] that are over.
     pub ended: VecDeque<EndedTask>,
 }

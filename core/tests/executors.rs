@@ -1,5 +1,6 @@
 //! Executors: held once an agent however many tasks they run, apart for what is promised and what is
 //! lent, and their end is told.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use headroom_core::{
     command::{

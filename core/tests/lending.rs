@@ -14,7 +14,7 @@ use headroom_core::{
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 struct Cluster {
     machine: Machine,
@@ -110,7 +110,7 @@ impl Cluster {
     }
 }
 
-fn offers(effects: &[Effect], to: FrameworkId) -> Vec<OfferMade> {
+fn offers(effects: &[Effect], to: FrameworkId) -> Vec<Arc<OfferMade>> {
     let of = effects.iter().filter_map(|effect| match effect {
         Effect::Offers(id, offers) if *id == to => Some(offers.clone()),
         _ => None,
@@ -118,7 +118,7 @@ fn offers(effects: &[Effect], to: FrameworkId) -> Vec<OfferMade> {
     of.flatten().collect()
 }
 
-fn cpus(offer: &OfferMade) -> u64 {
+fn cpus(offer: &Arc<OfferMade>) -> u64 {
     offer.resources.amounts.cpus_milli()
 }
 

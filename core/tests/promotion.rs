@@ -81,7 +81,7 @@ impl Node {
     fn offer(&self, to: Caller, revocable: bool) -> Option<OfferId> {
         let mut offers = self.machine.state().offers.iter();
         let wanted = offers.find(|o| o.framework == to.framework && o.revocable == revocable);
-        wanted.map(|offer| offer.id)
+        wanted.map(|offer| offer.made.offer)
     }
 
     fn launch(&mut self, by: Caller, offer: OfferId, name: &str, cpus: u64) -> Option<TaskHandle> {

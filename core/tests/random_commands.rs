@@ -470,8 +470,9 @@ impl World {
         let (agent, _, framework, name, ..) = pick(&self.launched, at)?;
         let caller = *self.callers.iter().find(|caller| caller.framework == framework)?;
         let state = self.machine.state();
-        let there = state.offers.iter().filter(|o| o.framework == framework && o.agent == agent);
-        let offer = pick(&there.map(|offer| offer.id).collect::<Vec<_>>(), which)?;
+        let there =
+            state.offers.iter().filter(|o| o.framework == framework && o.made.agent == agent);
+        let offer = pick(&there.map(|offer| offer.made.offer).collect::<Vec<_>>(), which)?;
         let promotion = Promotion { name, request: Amounts::of(cpus, 500).into() };
         Some(Command::Promote(caller, vec![offer], promotion, Duration::from_secs(cpus % 9)))
     }

@@ -19,7 +19,7 @@ use headroom_core::{
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 const NO_TIME: Duration = Duration::ZERO;
 
@@ -96,7 +96,7 @@ fn volume(role: &str, id: &str, mib: u64) -> Parts {
     [(tag, disk(mib))].into_iter().collect()
 }
 
-fn offers(effects: &[Effect], to: Caller) -> Vec<OfferMade> {
+fn offers(effects: &[Effect], to: Caller) -> Vec<Arc<OfferMade>> {
     let made = effects.iter().filter_map(|effect| match effect {
         Effect::Offers(framework, offers) if *framework == to.framework => Some(offers.clone()),
         _ => None,

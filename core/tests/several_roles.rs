@@ -16,7 +16,7 @@ use headroom_core::{
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -107,7 +107,7 @@ impl Cluster {
     }
 }
 
-fn offers(effects: &[Effect]) -> Vec<OfferMade> {
+fn offers(effects: &[Effect]) -> Vec<Arc<OfferMade>> {
     let made = effects.iter().filter_map(|effect| match effect {
         Effect::Offers(_, offers) => Some(offers.clone()),
         _ => None,

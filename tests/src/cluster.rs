@@ -272,10 +272,16 @@ impl Cluster {
         wait_until("no container is left", || self.house.cgroups.containers().is_empty());
     }
 
+    /// Where the agent serves sandboxes and figures.
+    #[must_use]
+    pub fn pages(&self) -> String {
+        word_after(self.agent(), "sandboxes and figures are on http://")
+    }
+
     /// The file of a task's sandbox.
     #[must_use]
     pub fn sandbox_file(&self, name: &str) -> Option<PathBuf> {
-        let sandboxes = self.state.join("agent/sandboxes");
+        let sandboxes = self.state.join("agent/slaves");
         find(&sandboxes, name)
     }
 }

@@ -12,6 +12,7 @@ mod docker;
 mod framework;
 mod guard;
 mod house;
+mod http;
 mod listener;
 mod patience;
 
@@ -22,6 +23,7 @@ pub use daemon::{Daemon, program};
 pub use docker::{Docker, IMAGE};
 pub use framework::{Framework, task};
 pub use house::House;
+pub use http::{get, get_json};
 pub use listener::Listener;
 pub use patience::{LONG, wait_for, wait_until};
 

@@ -200,9 +200,9 @@ async fn direct_writes_sum_up_to_the_kernels_account() {
                 dd if=/dev/zero of=data bs=1M count=2 oflag=direct conv=notrunc 2>>log || break; \
                 sleep 0.1; done; touch done; exec sleep 1000";
     let writer = bench.launch(1, line).await;
-    let sandboxes = bench.house.state().join("sandboxes/F1-1/task-1");
-    let sandbox =
-        fs::read_dir(&sandboxes).expect("a sandbox").flatten().next().expect("one").path();
+    let agents = fs::read_dir(bench.house.state().join("slaves")).expect("sandboxes");
+    let agent = agents.flatten().next().expect("an agent's").path();
+    let sandbox = agent.join("frameworks/F1-1/executors/task-1/runs/latest");
     let rate = |tasks: &[TaskReport]| writer.report(tasks).and_then(|task| task.write_bytes_per_s);
     let mut reports = 0;
     let first = bench.listener.until("writing is measured", |tasks| {

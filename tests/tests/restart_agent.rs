@@ -170,7 +170,7 @@ fn a_stray_container_is_ended_at_the_restart() {
     let mut cluster = Cluster::apart(&settings);
     let run = cluster.run_named("one", &["--", "sleep", "1000"]);
     cluster.kill_agent();
-    let documents = cluster.house.state().join("agent/containers");
+    let documents = cluster.house.state().join("agent/meta/containers");
     fs::remove_dir_all(&documents).expect("the documents are there");
     cluster.start_agent(&settings, &[]);
     cluster.empty();

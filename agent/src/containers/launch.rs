@@ -2,21 +2,24 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Uid, User};
 
 use super::docker::{DEFAULT_SOCKET, DockerLaunch, Sweeper};
-use super::{Container, ContainerError, ContainerSpec, Launch, LaunchCgroup, Layout, disk, volume};
+use super::{
+    Container, ContainerError, ContainerSpec, LATEST, Launch, LaunchCgroup, Layout, disk, volume,
+};
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
+use crate::fetcher::{self, Fetch};
 use crate::supervisor::{SPEC_FILE, STARTING_FILE, SupervisorHandle};
 
 /// Only the agent looks into its own documents.
-const PRIVATE: u32 = 0o700;
+pub(super) const PRIVATE: u32 = 0o700;
 /// A sandbox is its user's; the way to it can be passed by anyone, but not listed.
-const PASSABLE: u32 = 0o711;
+pub(super) const PASSABLE: u32 = 0o711;
 const SANDBOX: u32 = 0o750;
 
 /// Runs containers, each below a supervisor of its own.
@@ -26,6 +29,7 @@ pub struct ProcessContainerizer {
     exe: PathBuf,
     tree: Option<Tree>,
     docker_socket: PathBuf,
+    fetch: Fetch,
 }
 
 impl ProcessContainerizer {
@@ -36,15 +40,18 @@ impl ProcessContainerizer {
         exe: PathBuf,
         tree: Option<Tree>,
     ) -> Result<ProcessContainerizer, ContainerError> {
-        for (dir, mode) in [
-            (layout.state().to_owned(), PASSABLE),
-            (layout.containers(), PRIVATE),
-            (layout.sandboxes(), PASSABLE),
-        ] {
+        make_dirs(layout.state(), PASSABLE).map_err(io_error(
+            "-",
+            layout.state(),
+            "make the directory",
+        ))?;
+        layout.migrate()?;
+        for (dir, mode) in [(layout.containers(), PRIVATE), (layout.slaves(), PASSABLE)] {
             make_dirs(&dir, mode).map_err(io_error("-", &dir, "make the directory"))?;
         }
         let docker_socket = DEFAULT_SOCKET.into();
-        Ok(ProcessContainerizer { layout, exe, tree, docker_socket })
+        let fetch = Fetch::default();
+        Ok(ProcessContainerizer { layout, exe, tree, docker_socket, fetch })
     }
 
     /// The same with Docker listening elsewhere.
@@ -56,6 +63,12 @@ impl ProcessContainerizer {
     /// Removes what is left of Docker containers that nobody supervises.
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(&self.docker_socket, &self.layout)
+    }
+
+    /// The same with other bounds for what tasks fetch; where copies are kept is the layout's.
+    #[must_use]
+    pub fn with_fetch(self, fetch: Fetch) -> ProcessContainerizer {
+        ProcessContainerizer { fetch, ..self }
     }
 
     /// Where the containers' files are.
@@ -104,7 +117,8 @@ impl ProcessContainerizer {
             Some(_) => Some(self.docker_launch(spec)?),
             None => None,
         };
-        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place, docker };
+        let fetch = self.fetch(spec)?;
+        let launch = Launch { spec: spec.clone(), sandbox, cgroup: place, docker, fetch };
         checkpoint::save(&dir.join(SPEC_FILE), &launch)
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
         let starting = dir.join(STARTING_FILE);
@@ -117,9 +131,13 @@ impl ProcessContainerizer {
     /// Takes over a container that runs, or has run, from its directory.
     pub fn adopt(&self, dir: &Path) -> Result<Container, ContainerError> {
         let id = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
+        let mut launch: Launch = checkpoint::load(&dir.join(SPEC_FILE))
             .map_err(|source| ContainerError::Checkpoint { id, source })?
             .ok_or_else(|| ContainerError::NoContainer { dir: dir.to_owned() })?;
+        // An older agent's sandbox has been moved, and a link is in its place.
+        if let Ok(moved) = fs::read_link(&launch.sandbox) {
+            launch.sandbox = moved;
+        }
         let [cgroup, other] = self
             .groups_of(&launch.spec)
             .map_err(|source| ContainerError::Cgroup { id: launch.spec.id.clone(), source })?;
@@ -156,11 +174,42 @@ impl ProcessContainerizer {
         Ok(DockerLaunch::new(&self.docker_socket, self.layout.state(), volumes))
     }
 
+    /// How this task's files are fetched: its user's copies are that user's own.
+    fn fetch(&self, spec: &ContainerSpec) -> Result<Option<Fetch>, ContainerError> {
+        if spec.uris.is_empty() {
+            return Ok(None);
+        }
+        let mut fetch = Fetch { cache: None, ..self.fetch.clone() };
+        let user = spec.user.as_deref().and_then(look_up);
+        let (uid, gid) =
+            user.map_or((Uid::effective(), Gid::effective()), |user| (user.uid, user.gid));
+        if fetch.cache_bytes > 0 && spec.uris.iter().any(|uri| uri.cache) {
+            let dir = fetcher::user_dir(&self.layout.cache(), uid.as_raw());
+            self.make_cache(&dir, uid, gid).map_err(io_error(
+                &spec.id,
+                &dir,
+                "make the directory",
+            ))?;
+            fetch.cache = Some(dir);
+        }
+        Ok(Some(fetch))
+    }
+
+    fn make_cache(&self, dir: &Path, uid: Uid, gid: Gid) -> io::Result<()> {
+        make_dirs(&self.layout.cache(), PASSABLE)?;
+        make_dirs(dir, PRIVATE)?;
+        match Uid::effective().is_root() {
+            true => chown(dir, Some(uid.as_raw()), Some(gid.as_raw())),
+            false => Ok(()),
+        }
+    }
+
     fn make_sandbox(&self, spec: &ContainerSpec) -> Result<PathBuf, ContainerError> {
         let sandbox = self.layout.sandbox(spec);
         let parent = sandbox.parent().unwrap_or(self.layout.state());
         make_dirs(parent, PASSABLE).map_err(io_error(&spec.id, parent, "make the directory"))?;
         make_dirs(&sandbox, SANDBOX).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
+        point_latest(parent, &spec.id).map_err(io_error(&spec.id, parent, "link latest in"))?;
         // An unknown user is the supervisor's to report, as the task's failure.
         let user = spec.user.as_deref().and_then(look_up);
         // Docker mounts them instead.
@@ -209,11 +258,19 @@ fn tolerate_absent(set: Result<(), CgroupError>) -> Result<(), CgroupError> {
     }
 }
 
-fn make_dirs(dir: &Path, mode: u32) -> io::Result<()> {
+/// Has `runs/latest` lead to this run; at no moment is there none.
+pub(super) fn point_latest(runs: &Path, run: &str) -> io::Result<()> {
+    let new = runs.join(".latest");
+    let _ = fs::remove_file(&new);
+    symlink(run, &new)?;
+    fs::rename(&new, runs.join(LATEST))
+}
+
+pub(super) fn make_dirs(dir: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(mode).create(dir)
 }
 
-fn io_error<'a>(
+pub(super) fn io_error<'a>(
     id: &'a str,
     path: &'a Path,
     operation: &'static str,

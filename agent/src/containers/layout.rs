@@ -1,8 +1,14 @@
-//! Where a container's files are, below the agent's state directory.
+//! Where a container's files are, below the agent's state directory: sandboxes where Mesos' agents
+//! have them, and what the agent itself keeps below `meta`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::ContainerSpec;
+
+/// The name in `runs` that leads to the newest one.
+pub const LATEST: &str = "latest";
 
 /// The agent's state directory.
 #[derive(Clone, Debug)]
@@ -21,23 +27,59 @@ impl Layout {
         &self.state
     }
 
-    /// `<state>/containers`: one directory per container, readable by the agent only.
-    pub fn containers(&self) -> PathBuf {
-        self.state.join("containers")
+    /// `<state>/meta`: what the agent keeps for itself, readable by it only.
+    pub fn meta(&self) -> PathBuf {
+        self.state.join("meta")
     }
 
-    /// `<state>/containers/<id>`.
+    /// `<state>/meta/containers`: the documents of each container.
+    pub fn containers(&self) -> PathBuf {
+        self.meta().join("containers")
+    }
+
+    /// `<state>/meta/containers/<id>`.
     pub fn container(&self, id: &str) -> PathBuf {
         self.containers().join(id)
     }
 
-    /// `<state>/sandboxes`.
-    pub fn sandboxes(&self) -> PathBuf {
-        self.state.join("sandboxes")
+    /// `<state>/cache`: copies of what tasks fetched, one directory a user.
+    pub fn cache(&self) -> PathBuf {
+        self.state.join("cache")
     }
 
-    /// `<state>/sandboxes/<framework>/<task>/<container>`: the task's working directory.
+    /// `<state>/slaves`: all sandboxes.
+    pub fn slaves(&self) -> PathBuf {
+        self.state.join("slaves")
+    }
+
+    /// `<state>/slaves/<agent>/frameworks/<framework>/executors/<executor>/runs`. A task without an
+    /// executor of its own is called as its executor, as in Mesos.
+    pub fn runs(&self, agent: &str, framework: &str, executor: &str) -> PathBuf {
+        let executors = self.slaves().join(agent).join("frameworks").join(framework);
+        executors.join("executors").join(executor).join("runs")
+    }
+
+    /// `<runs>/<container>`: the task's working directory.
     pub fn sandbox(&self, spec: &ContainerSpec) -> PathBuf {
-        self.sandboxes().join(&spec.framework).join(&spec.task).join(&spec.id)
+        self.runs(&spec.agent, &spec.framework, &spec.task).join(&spec.id)
+    }
+
+    /// The newest sandbox that an executor had here, under whichever id the agent had then.
+    pub fn newest_sandbox(&self, framework: &str, executor: &str) -> Option<PathBuf> {
+        let plain = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with("..");
+        if !plain(framework) || !plain(executor) {
+            return None;
+        }
+        let newest = |agent: fs::DirEntry| {
+            let runs = self.runs(&agent.file_name().to_string_lossy(), framework, executor);
+            // By its own name, which is its container's.
+            let sandbox = runs.join(fs::read_link(runs.join(LATEST)).ok()?);
+            let changed = fs::metadata(&sandbox).and_then(|data| data.modified()).ok()?;
+            Some((changed, sandbox))
+        };
+        let found = fs::read_dir(self.slaves()).ok()?.flatten().filter_map(newest);
+        found
+            .max_by_key(|(changed, _): &(SystemTime, PathBuf)| *changed)
+            .map(|(_, sandbox)| sandbox)
     }
 }

@@ -6,18 +6,21 @@
 
 mod disk;
 pub mod docker;
+mod duties;
 mod error;
 mod launch;
 mod layout;
+mod migration;
 mod process;
 mod promote;
 mod spec;
 mod volume;
 
 pub use disk::{MIN_FREE_BYTES, MIN_FREE_INODES, free_for_launch};
+pub use duties::{Check, CheckKind, Duties, Found, HealthCheck};
 pub use error::ContainerError;
 pub use launch::ProcessContainerizer;
-pub use layout::Layout;
+pub use layout::{LATEST, Layout};
 pub use process::Container;
 pub use spec::{Command, ContainerSpec, Launch, LaunchCgroup, SpecError};
 pub use volume::{VolumeSpec, destroy as destroy_volume};

@@ -3,10 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{ContainerError, ContainerSpec, Launch};
 use crate::cgroup::ContainerCgroup;
-use crate::supervisor::{Exit, STARTED_FILE, STARTING_FILE, SupervisorHandle};
+use crate::supervisor::{
+    CHECKS_FILE, Checked, Exit, STARTED_FILE, STARTING_FILE, SupervisorHandle,
+};
 
 /// A started container, running or not.
 #[derive(Debug)]
@@ -85,6 +88,16 @@ impl Container {
         }
     }
 
+    /// Where its checks tell how they stand, if it has any.
+    pub fn checks_file(&self) -> Option<PathBuf> {
+        self.launch.spec.duties.checks().then(|| self.dir.join(CHECKS_FILE))
+    }
+
+    /// How its checks stand, if they have found anything; an unreadable document is none.
+    pub fn checked(&self) -> Option<Checked> {
+        crate::checkpoint::load(&self.checks_file()?).ok().flatten()
+    }
+
     /// How it ended, once it has.
     pub fn exit(&self) -> Result<Option<Exit>, ContainerError> {
         let path = self.dir.join(crate::supervisor::EXIT_FILE);
@@ -107,6 +120,9 @@ impl Container {
     /// Removes its documents: after `cleanup`, when every update is acknowledged. The sandbox
     /// stays until `remove_sandbox`.
     pub fn forget(self) -> Result<(), ContainerError> {
+        // From now on it grows old (see `sandboxes`).
+        let _ = fs::File::open(&self.launch.sandbox)
+            .and_then(|sandbox| sandbox.set_modified(SystemTime::now()));
         self.remove_all(&self.dir)
     }
 

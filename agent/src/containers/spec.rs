@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::VolumeSpec;
 use super::docker::{DockerLaunch, DockerSpec};
+use super::{Duties, LATEST, VolumeSpec};
 use crate::cgroup::{Class, Controller};
+use crate::fetcher::{Fetch, Uri};
 
 /// Mesos' bound for ids, and NAME_MAX: ids become directory names.
 const MAX_ID_BYTES: usize = 255;
@@ -29,6 +30,9 @@ pub enum Command {
 pub struct ContainerSpec {
     /// The container's own id, unique on this agent: a UUID.
     pub id: String,
+    /// The agent's id when it was launched: part of the sandbox's path.
+    #[serde(default)]
+    pub agent: String,
     /// The framework's id.
     pub framework: String,
     /// The task's id.
@@ -38,6 +42,9 @@ pub struct ContainerSpec {
     pub name: String,
     /// What to run.
     pub command: Command,
+    /// Files that are fetched into the sandbox before it runs.
+    #[serde(default)]
+    pub uris: Vec<Uri>,
     /// The environment. PATH and HOME (the sandbox) are added where missing.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -67,6 +74,9 @@ pub struct ContainerSpec {
     /// The Docker container it runs in; a process of the node if absent.
     #[serde(default)]
     pub docker: Option<DockerSpec>,
+    /// What is done for it while it runs.
+    #[serde(default)]
+    pub duties: Duties,
     /// The caller's own form of the task, not looked into here.
     #[serde(default)]
     pub payload: String,
@@ -85,6 +95,9 @@ pub struct Launch {
     /// For a Docker container.
     #[serde(default)]
     pub docker: Option<DockerLaunch>,
+    /// How its files are fetched, if it names any.
+    #[serde(default)]
+    pub fetch: Option<Fetch>,
 }
 
 /// Where the container's group is: the supervisor joins exactly these, or starts nothing.
@@ -143,6 +156,11 @@ impl ContainerSpec {
         {
             check_id(which, value)?;
         }
+        if self.id == LATEST {
+            let (value, reason) = (self.id.clone(), "it is the name of the newest one");
+            return Err(SpecError::Id { which: "container", value, reason });
+        }
+        check_id("agent", &self.agent)?;
         match &self.docker {
             Some(docker) => docker.validate_all().map_err(SpecError::Docker)?,
             None => self.command.check_program()?,
@@ -238,10 +256,12 @@ pub(super) mod tests {
     pub(in crate::containers) fn spec() -> ContainerSpec {
         ContainerSpec {
             id: "c1".into(),
+            agent: "a1".into(),
             framework: "f1".into(),
             task: "t1".into(),
             name: "t".into(),
             command: Command::Shell("true".into()),
+            uris: Vec::new(),
             env: BTreeMap::new(),
             user: None,
             class: Class::Guaranteed,
@@ -253,6 +273,7 @@ pub(super) mod tests {
             no_new_privs: false,
             volumes: Vec::new(),
             docker: None,
+            duties: Duties::default(),
             payload: String::new(),
         }
     }

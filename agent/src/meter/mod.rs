@@ -25,6 +25,7 @@ use crate::{
 use forecast::Forecast;
 use headroom_core::{
     reclaim::{Policy, Reclaimer},
+    resources::Amounts,
     time::Time,
     usage::Sample,
 };
@@ -51,6 +52,8 @@ pub enum Message {
     Add(Box<Metered>),
     /// Do not any more.
     Remove(u64),
+    /// A task holds more or less than before: an executor with the tasks in it.
+    Resize(u64, Amounts),
     /// The allocator's step.
     Step(Duration),
     /// The agent stops: write down what must survive. Answered when that is done.
@@ -180,6 +183,7 @@ impl Meter {
                 message = inbox.recv() => match message {
                     Some(Message::Add(task)) => self.add(&task),
                     Some(Message::Remove(handle)) => self.remove(handle),
+                    Some(Message::Resize(handle, request)) => self.resize(handle, request),
                     Some(Message::Step(step)) => steps = new_steps(step),
                     Some(Message::Save(answer)) => {
                         self.forecast.save().await;
@@ -222,6 +226,12 @@ impl Meter {
         }
         self.files.push(files);
         self.meters.push(meters);
+    }
+
+    fn resize(&mut self, handle: u64, request: Amounts) {
+        if let Some(task) = self.meters.iter_mut().find(|task| task.handle == handle) {
+            task.request = request;
+        }
     }
 
     fn remove(&mut self, handle: u64) {

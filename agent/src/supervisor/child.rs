@@ -33,7 +33,7 @@ pub(super) fn become_task(plan: &Plan) -> ! {
     unsafe { libc::_exit(NOT_RUN) }
 }
 
-fn prepare(plan: &Plan) -> Result<(), String> {
+pub(super) fn prepare(plan: &Plan) -> Result<(), String> {
     // First of all, so that everything after is charged to the task.
     for file in &plan.procs_files {
         fs::write(file, "0").map_err(|e| format!("cannot join {}: {e}", file.display()))?;

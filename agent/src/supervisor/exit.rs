@@ -76,6 +76,9 @@ pub struct Exit {
     pub kill_requested: bool,
     /// Whether it had to be killed because the grace was over.
     pub forced: bool,
+    /// What the supervisor ended it for by itself.
+    #[serde(default)]
+    pub cause: Option<EndCause>,
     /// When the main process was started.
     pub started_unix_ms: u64,
     /// When the container was empty.
@@ -106,6 +109,7 @@ impl Exit {
             oom_elsewhere: elsewhere,
             outcome,
             kill_requested: kill.is_some(),
+            cause: None,
             forced: kill.is_some_and(|kill| kill.forced),
             started_unix_ms,
             finished_unix_ms: unix_ms(),
@@ -131,6 +135,16 @@ impl Exit {
         }
         Err(format!("the exit {self:?} could not be written: {last}"))
     }
+}
+
+/// What a supervisor ends a task for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndCause {
+    /// It ran longer than it may.
+    Overdue,
+    /// Its health check failed too often.
+    Unhealthy,
 }
 
 /// `kill.json`.

@@ -6,13 +6,16 @@
 //! without a runtime, because it forks; of a Docker container it starts no process, and
 //! `containers/docker` goes on in it instead.
 
+mod checks;
 mod child;
 mod error;
 mod exit;
+mod fetch;
 mod handle;
 mod identity;
 mod inherited;
 mod kill;
+mod look;
 mod members;
 mod plan;
 mod signals;
@@ -20,8 +23,9 @@ mod start;
 mod user;
 mod watch;
 
+pub use checks::Checked;
 pub use error::SupervisorError;
-pub use exit::{Exit, FinalUsage, KillRequest, Outcome};
+pub use exit::{EndCause, Exit, FinalUsage, KillRequest, Outcome};
 pub use handle::SupervisorHandle;
 pub use identity::Identity;
 pub use start::run;
@@ -45,6 +49,8 @@ pub const STARTING_FILE: &str = "starting";
 pub const STARTED_FILE: &str = "started";
 /// The request to end the task, with its grace.
 pub const KILL_FILE: &str = "kill.json";
+/// How its checks stand, if it has any and they have found anything.
+pub const CHECKS_FILE: &str = "checks.json";
 /// How it ended.
 pub const EXIT_FILE: &str = "exit.json";
 /// What the supervisor has to say for itself.

@@ -13,12 +13,14 @@ use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
+use super::checks::Checks;
 use super::child::become_task;
 use super::exit::unix_ms;
+use super::fetch::become_fetcher;
 use super::kill::Kill;
 use super::members::{LEFTOVER_PATIENCE, Members, reap};
 use super::plan::Plan;
-use super::{Exit, KILL_FILE, Outcome, STARTED_FILE, STARTING_FILE};
+use super::{EndCause, Exit, KILL_FILE, Outcome, STARTED_FILE, STARTING_FILE};
 use crate::containers::Launch;
 
 /// How long they are killed after that before the supervisor gives up.
@@ -37,6 +39,12 @@ pub(super) struct Watch {
     main: Option<Pid>,
     outcome: Option<Outcome>,
     kill: Option<Kill>,
+    checks: Option<Checks>,
+    /// When it has run for too long.
+    overdue: Option<Instant>,
+    cause: Option<EndCause>,
+    /// The main process is not the task's own yet.
+    fetching: bool,
     started_unix_ms: u64,
 }
 
@@ -50,6 +58,10 @@ impl Watch {
             main: None,
             outcome: None,
             kill: None,
+            checks: None,
+            overdue: None,
+            cause: None,
+            fetching: false,
             started_unix_ms: unix_ms(),
         }
     }
@@ -60,9 +72,8 @@ impl Watch {
             self.begin_kill();
             return self.never_started("it was killed before it was started");
         }
-        match self.start_task() {
-            Ok(failure) => self.wait(failure),
-            Err(reason) => self.outcome = Some(Outcome::NotStarted(reason)),
+        if let Err(reason) = self.fetch().and_then(|()| self.run_task()) {
+            self.outcome = Some(Outcome::NotStarted(reason));
         }
         self.finish()
     }
@@ -73,16 +84,47 @@ impl Watch {
         self.finish()
     }
 
-    /// Forks the task; returns where the child tells that it could not execute it.
-    fn start_task(&mut self) -> Result<OwnedFd, String> {
+    /// Has the task's files fetched, if it names any. If that fails, so has the task: the outcome is there.
+    fn fetch(&mut self) -> Result<(), String> {
+        if self.launch.spec.uris.is_empty() {
+            return Ok(());
+        }
+        let failure = self.fork(become_fetcher)?;
+        self.fetching = true;
+        self.wait(failure);
+        self.fetching = false;
+        match self.outcome.take() {
+            _ if self.kill.is_some() => Err("it was killed before it was started".into()),
+            Some(Outcome::Exited(0)) => {
+                self.main = None;
+                Ok(())
+            }
+            // Signaled: by the kernel for the task's memory limit, as its group can tell.
+            other => {
+                self.outcome = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn run_task(&mut self) -> Result<(), String> {
+        if self.outcome.is_none() {
+            self.started_unix_ms = unix_ms();
+            let failure = self.fork(|plan, _| become_task(plan))?;
+            self.wait(failure);
+        }
+        Ok(())
+    }
+
+    /// Forks what becomes the main process; returns where it tells why it could not do its work.
+    fn fork(&mut self, child: fn(&Plan, &Launch) -> !) -> Result<OwnedFd, String> {
         let (reader, writer) =
             pipe2(OFlag::O_CLOEXEC).map_err(|e| format!("cannot make a pipe: {e}"))?;
         let plan = Plan::new(&self.launch, &self.members, writer)?;
-        self.started_unix_ms = unix_ms();
         // SAFETY: this process has one thread, so the child may go on as any program.
         match unsafe { fork() }.map_err(|e| format!("cannot fork: {e}"))? {
             ForkResult::Parent { child } => self.main = Some(child),
-            ForkResult::Child => become_task(&plan),
+            ForkResult::Child => child(&plan, &self.launch),
         }
         Ok(reader)
     }
@@ -102,6 +144,7 @@ impl Watch {
                 self.read_failure(pipe);
             }
             self.take_signals();
+            self.do_duties();
             self.enforce_deadline();
         }
     }
@@ -113,14 +156,46 @@ impl Watch {
     }
 
     fn timeout(&self) -> PollTimeout {
-        let Some(kill) = &self.kill else { return PollTimeout::NONE };
-        let left = kill.deadline.saturating_duration_since(Instant::now());
-        let wait = match (kill.forced, self.outcome.is_some()) {
-            (false, false) => left,
-            _ => left.min(GRACE_POLL).max(Duration::from_millis(1)),
+        let now = Instant::now();
+        let kill = self.kill.as_ref().map(|kill| match (kill.forced, self.outcome.is_some()) {
+            (false, false) => kill.deadline,
+            _ => kill.deadline.min(now + GRACE_POLL).max(now + Duration::from_millis(1)),
+        });
+        let checks = self.checks.as_ref().and_then(Checks::next);
+        let Some(next) = [kill, checks, self.overdue].into_iter().flatten().min() else {
+            return PollTimeout::NONE;
         };
+        let wait = next.saturating_duration_since(now);
         // A millisecond more, as the timeout is cut down to whole ones.
         PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+    }
+
+    /// What is to be done for a task that runs; nothing once it ends.
+    fn do_duties(&mut self) {
+        if self.kill.is_some() || self.outcome.is_some() {
+            self.end_duties();
+        } else if self.overdue.is_some_and(|at| at <= Instant::now()) {
+            self.cause = Some(EndCause::Overdue);
+            self.kill = Some(Kill { deadline: Instant::now(), is_over: false, forced: false });
+            self.end_duties();
+            self.members.terminate();
+        } else if let Some(checks) = &mut self.checks
+            && checks.advance(&self.launch, &self.members)
+        {
+            self.end_unwell();
+        }
+    }
+
+    fn end_unwell(&mut self) {
+        self.cause = Some(EndCause::Unhealthy);
+        self.begin_kill();
+    }
+
+    fn end_duties(&mut self) {
+        self.overdue = None;
+        if let Some(checks) = self.checks.take() {
+            checks.end();
+        }
     }
 
     /// End of file: the task runs. Otherwise the text says which step failed.
@@ -129,9 +204,16 @@ impl Watch {
         let read = File::from(pipe).take(MAX_REASON_BYTES).read_to_string(&mut reason);
         if read.is_ok() && !reason.is_empty() {
             self.outcome = Some(Outcome::NotStarted(reason));
+        } else if self.fetching {
+            // It is done; how, its exit tells.
         } else if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE))
         {
             eprintln!("that the task runs cannot be told: {e}");
+        }
+        if self.outcome.is_none() && !self.fetching {
+            let most = self.launch.spec.duties.max_completion_ms.map(Duration::from_millis);
+            self.overdue = most.and_then(|most| Instant::now().checked_add(most));
+            self.checks = Checks::new(&self.dir, &self.launch);
         }
     }
 
@@ -142,14 +224,22 @@ impl Watch {
                 self.begin_kill();
             }
         }
-        let (main, outcome) = (self.main, &mut self.outcome);
-        reap(&mut |pid, status| note_main(main, outcome, pid, status));
+        let (main, outcome, checks) = (self.main, &mut self.outcome, &mut self.checks);
+        let mut unwell = false;
+        reap(&mut |pid, status| {
+            note_main(main, outcome, pid, status);
+            unwell |= checks.as_mut().is_some_and(|checks| checks.note(pid, status));
+        });
+        if unwell && self.outcome.is_none() && self.kill.is_none() {
+            self.end_unwell();
+        }
     }
 
     /// SIGTERM to all, or a shorter grace if that was done already.
     fn begin_kill(&mut self) {
         let deadline = Kill::asked(&self.dir, self.launch.spec.grace_ms);
         if Kill::note(&mut self.kill, deadline) {
+            self.end_duties();
             self.members.terminate();
         }
     }
@@ -179,6 +269,7 @@ impl Watch {
             .take()
             .unwrap_or_else(|| Outcome::NotStarted("its end was not seen".into()));
         let exit = Exit::new(outcome, self.kill.as_ref(), self.started_unix_ms, usage, leftovers);
+        let exit = Exit { cause: self.cause, ..exit };
         exit.write(&self.dir)?;
         if !exit.leftovers.is_empty() {
             let left = self.members.kill_all(LAST_PATIENCE, |_, _| {});

@@ -11,11 +11,12 @@ use crate::{
     checkpoint::MAX_UPDATES,
     config::Config,
     containers::{Container, ContainerSpec},
-    executors::{Call, CallError, Host, LENT_ENDING, Node, Place, What, environment},
-    node,
+    executors::{Call, CallError, Host, LENT_ENDING, Node, What},
+    meter, node,
     order::{self, Order},
     supervisor::Exit,
 };
+use headroom_core::resources::Amounts;
 use headroom_proto::{
     mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus},
     v1 as wire,
@@ -37,6 +38,9 @@ pub(super) const MAX_INSIDE: usize = 20_000;
 /// Beside the container's other documents: what its framework said of the executor, and of itself.
 const INFO_FILE: &str = "executor_info";
 const FRAMEWORK_FILE: &str = "framework_info";
+/// How long an executor may look for its agent, and how long it waits between two looks at most.
+const RECOVERY_TIMEOUT: &str = "15mins";
+const BACKOFF_MAX: &str = "2secs";
 /// No container gets less memory, whatever its executor asks for (Mesos: 32 MB).
 const LEAST_MEMORY_BYTES: u64 = 32 << 20;
 
@@ -47,7 +51,6 @@ pub(super) struct Hosting {
     /// By executor and task id.
     names: BTreeMap<(u64, String), u64>,
     node: Node,
-    address: SocketAddr,
     patience: Duration,
     messages: mpsc::Sender<wire::ExecutorMessage>,
 }
@@ -65,7 +68,6 @@ impl Hosting {
             inside: BTreeMap::new(),
             names: BTreeMap::new(),
             node: Node { agent_id, hostname, port: address.port() },
-            address,
             patience: Duration::from_secs(config.executor_registration_timeout_s),
             messages,
         }
@@ -74,6 +76,12 @@ impl Hosting {
     /// The agent is known under this id.
     pub(super) fn is_known_as(&mut self, agent_id: String) {
         self.node.agent_id = agent_id;
+    }
+
+    /// What a container holds: an executor's, with the tasks in it.
+    pub(super) fn held_by(&self, kept: &Kept) -> Amounts {
+        let inside = self.of(kept.order.handle).filter(|task| !task.has_ended());
+        inside.map(|task| task.order.amounts()).fold(kept.order.amounts(), Amounts::plus)
     }
 
     fn of(&self, executor: u64) -> impl Iterator<Item = &Inside> {
@@ -104,7 +112,7 @@ impl Keeper {
     }
 
     fn try_launch_executor(&mut self, launch: wire::Launch) -> Result<(), String> {
-        if self.hosting.address.port() == 0 {
+        if self.hosting.node.port == 0 {
             return Err("the agent has no HTTP server for executors to call; start it without \
                         an empty --listen"
                 .to_owned());
@@ -112,12 +120,14 @@ impl Keeper {
         let handle = launch.handle;
         let said = launch.task.as_ref().and_then(|task| task.mesos.clone()).unwrap_or_default();
         let spoken = decode(&said.executor_info, &said.framework_info)?;
-        let mut spec = order::spec(launch, self.pids_limit).map_err(|fault| fault.to_string())?;
+        let role = launch.role.clone();
+        let spec = order::spec(launch, &self.place.agent_id, self.pids_limit);
+        let mut spec = spec.map_err(|fault| fault.to_string())?;
         let told_id = match spec.class {
             Class::Guaranteed => spec.task.clone(),
             Class::Revocable => format!("{}{LENT_ENDING}", spec.task),
         };
-        self.prepare(&mut spec, &told_id)?;
+        self.prepare(&mut spec, &told_id, &role)?;
         let container = self.containerizer.launch(&spec).map_err(|fault| fault.to_string())?;
         info!(executor = spec.task, framework = spec.framework, container = spec.id, "started");
         let dir = container.dir().to_owned();
@@ -133,20 +143,19 @@ impl Keeper {
     }
 
     /// What an executor's container has beside that of a command.
-    fn prepare(&self, spec: &mut ContainerSpec, told_id: &str) -> Result<(), String> {
-        let sandbox = self.containerizer.layout().sandbox(spec);
+    fn prepare(&self, spec: &mut ContainerSpec, told_id: &str, role: &str) -> Result<(), String> {
         spec.memory_bytes = spec.memory_bytes.max(LEAST_MEMORY_BYTES);
         let mut order = Order::of(spec).map_err(|fault| fault.to_string())?;
         order.executor = Some(told_id.to_owned());
         spec.payload = order.document();
-        spec.env.extend(environment(Place {
-            address: self.hosting.address,
-            agent_id: &self.hosting.node.agent_id,
-            framework_id: &spec.framework,
-            executor_id: told_id,
-            sandbox: &sandbox,
-            grace: Duration::from_millis(spec.grace_ms),
-        }));
+        self.place.tell(spec, self.containerizer.layout(), role);
+        for (name, value) in [
+            ("MESOS_EXECUTOR_ID", told_id),
+            ("MESOS_RECOVERY_TIMEOUT", RECOVERY_TIMEOUT),
+            ("MESOS_SUBSCRIPTION_BACKOFF_MAX", BACKOFF_MAX),
+        ] {
+            spec.env.insert(name.to_owned(), value.to_owned());
+        }
         Ok(())
     }
 
@@ -192,13 +201,13 @@ impl Keeper {
     fn resize(&self, executor: u64) {
         let Some(kept) = self.tasks.get(&executor) else { return };
         let Some(cgroup) = kept.container.cgroup() else { return };
-        let (mut cpus, mut memory_mib) = (kept.order.cpus, kept.order.memory_mib);
-        for task in self.hosting.of(executor).filter(|task| !task.has_ended()) {
-            cpus += task.order.cpus;
-            memory_mib += task.order.memory_mib;
-        }
+        let request = self.hosting.held_by(kept);
+        let [cpus, memory_mib, ..] = request.units();
         let bytes = ((memory_mib * f64::from(1 << 20)) as u64).max(LEAST_MEMORY_BYTES);
         let set = cgroup.set_cpu_weight(cpus).and_then(|()| cgroup.set_memory_limit(bytes));
+        if self.meter.try_send(meter::Message::Resize(executor, request)).is_err() {
+            warn!("the meter does not keep up: an executor counts with what it held before");
+        }
         if let Err(fault) = set {
             // Less than it has in use can't be had back; the next change tries again.
             tracing::debug!("the limits of an executor stay: {fault}");

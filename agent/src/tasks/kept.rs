@@ -8,11 +8,14 @@ use crate::{
     checkpoint::{self, CheckpointError},
     containers::Container,
     order::Order,
+    supervisor::Checked,
 };
 use headroom_proto::v1 as wire;
 use tracing::warn;
 use uuid::Uuid;
 
+/// So many updates may wait before what checks find is kept back.
+const MAX_CHECKS_WAITING: usize = 8;
 /// Beside the container's other documents: why it was ended.
 const KILL_REASON_FILE: &str = "kill_reason.json";
 
@@ -25,23 +28,56 @@ pub(super) struct Kept {
     /// Not carried out yet.
     pub(super) promotion: Option<wire::PromoteTask>,
     pub(super) state: wire::TaskState,
+    /// How its checks stand, as far as that was told.
+    checked: Option<Checked>,
+    /// What was told last, acknowledged or not.
+    pub(super) newest: Option<Told>,
 }
 
 impl Kept {
     pub(super) fn open(container: Container, order: Order) -> Result<Self, CheckpointError> {
         let telling = Telling::open(container.dir())?;
         let kill = checkpoint::load(&container.dir().join(KILL_REASON_FILE))?;
+        let newest = telling.newest();
         let untold = container.is_starting() || container.has_just_started();
         let quiet = if untold { wire::TaskState::Staging } else { wire::TaskState::Running };
-        let state = telling.newest().map_or(quiet, |told| told.state());
+        let state = newest.as_ref().map_or(quiet, Told::state);
         let has_ended = !matches!(state, wire::TaskState::Staging | wire::TaskState::Running);
-        let promotion = None;
-        Ok(Self { container, order, kill, has_ended, telling, promotion, state })
+        Ok(Self {
+            container,
+            order,
+            kill,
+            has_ended,
+            telling,
+            promotion: None,
+            state,
+            checked: None,
+            newest,
+        })
     }
 
-    /// Queues what is to be told.
+    /// Queues what its checks have found, if that is news. While many updates wait it waits too: what
+    /// counts is how they stand.
+    pub(super) fn push_checks(&mut self) -> bool {
+        let is_running = self.state == wire::TaskState::Running;
+        if !is_running || self.telling.len() >= MAX_CHECKS_WAITING {
+            return false;
+        }
+        let Some(checked) = self.container.checked() else { return false };
+        if self.checked.as_ref().is_some_and(|told| told.sequence >= checked.sequence) {
+            return false;
+        }
+        let told = Told::checked(&checked);
+        self.checked = Some(checked);
+        self.push(told);
+        true
+    }
+
+    /// Queues what is to be told; says whether it is durable.
     pub(super) fn push(&mut self, told: Told) -> bool {
+        let told = told.with_checks(self.checked.as_ref());
         self.state = told.state();
+        self.newest = Some(told.clone());
         self.telling.push(told, Uuid::new_v4())
     }
 

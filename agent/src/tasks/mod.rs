@@ -3,6 +3,7 @@
 //! One thread owns all of it; what may take long (starting a process, writing to disk) happens here,
 //! away from measuring and from the link. It measures nothing.
 
+mod following;
 mod hosting;
 mod inside;
 mod inventory;
@@ -11,8 +12,10 @@ mod promotion;
 mod recovery;
 mod telling;
 mod told;
+mod view;
 
 pub use told::Told;
+pub use view::{MAX_ENDED, TaskView, View};
 
 use crate::{
     cgroup::Class,
@@ -20,6 +23,7 @@ use crate::{
     containers::{
         Container, ContainerError, ContainerSpec, ProcessContainerizer, destroy_volume, docker,
     },
+    environment::Place,
     executors,
     meter::{self, Metered},
     order::{self, Order},
@@ -76,10 +80,14 @@ pub enum Message {
     Preempt(u64, &'static str),
     /// A task executes its own program.
     Started(u64),
+    /// A task's checks have found something new.
+    Checked(u64),
     /// A supervisor has ended.
     Ended(u64),
     /// What is here? Answered for a hello.
     Inventory(oneshot::Sender<Vec<wire::HeldTask>>),
+    /// What is here? Answered for the agent's pages.
+    Look(oneshot::Sender<View>),
     /// The link stands, the agent is known under this id: tell what was not acknowledged.
     Linked(String),
 }
@@ -109,17 +117,20 @@ pub struct Own {
 /// Owns the tasks.
 pub struct Keeper {
     pids_limit: u32,
+    place: Place,
     containerizer: ProcessContainerizer,
     docker_leftovers: docker::Sweeper,
     tasks: BTreeMap<u64, Kept>,
     hosting: Hosting,
+    ended: view::Ended,
     meter: mpsc::Sender<meter::Message>,
     statuses: mpsc::Sender<wire::StatusUpdate>,
     inbox: mpsc::WeakSender<Message>,
 }
 
 impl Keeper {
-    /// A keeper of what an earlier agent left in the state directory.
+    /// A keeper of what an earlier agent left in the state directory; `endpoint`: `host:port` of the
+    /// agent's HTTP server, or empty.
     ///
     /// # Errors
     /// The state directory can't be read.
@@ -132,14 +143,18 @@ impl Keeper {
         let Ways { meter, statuses, messages, inbox } = ways;
         let hosting = Hosting::new(config, own, messages);
         let pids_limit = config.pids_limit;
-        let tasks = BTreeMap::new();
+        let endpoint = own.address.map(|address| address.to_string()).unwrap_or_default();
+        let place = Place { endpoint, agent_id: own.agent_id.clone() };
+        let (tasks, ended) = Default::default();
         let docker_leftovers = containerizer.sweeper();
         let mut keeper = Self {
             pids_limit,
+            place,
             containerizer,
             docker_leftovers,
             tasks,
             hosting,
+            ended,
             meter,
             statuses,
             inbox,
@@ -186,11 +201,16 @@ impl Keeper {
             Message::Promote(order) => self.promote(order),
             Message::Preempt(handle, why) => self.preempt(handle, why),
             Message::Started(handle) => self.started(handle),
+            Message::Checked(handle) => self.checked(handle),
             Message::Ended(handle) => self.ended(handle),
             Message::Inventory(answer) => {
                 let _ = answer.send(self.inventory());
             }
+            Message::Look(answer) => {
+                let _ = answer.send(self.view());
+            }
             Message::Linked(agent_id) => {
+                self.place.agent_id.clone_from(&agent_id);
                 self.hosting.is_known_as(agent_id);
                 self.tell_again(Duration::ZERO);
             }
@@ -208,8 +228,12 @@ impl Keeper {
             _ => {}
         }
         let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
-        let spec = match order::spec(launch, self.pids_limit) {
-            Ok(spec) => spec,
+        let role = launch.role.clone();
+        let spec = match order::spec(launch, &self.place.agent_id, self.pids_limit) {
+            Ok(mut spec) => {
+                self.place.tell(&mut spec, self.containerizer.layout(), &role);
+                spec
+            }
             Err(fault) => {
                 let told = Told::failed(wire::Reason::LaunchFailed, fault.to_string());
                 return self.tell_unkept(handle, framework, &name, &told);
@@ -259,7 +283,7 @@ impl Keeper {
             cgroup: kept.container.cgroup().cloned(),
             name: spec.task.clone(),
             nests: spec.docker.is_some(),
-            request: kept.order.amounts(),
+            request: self.hosting.held_by(kept),
         };
         if self.meter.try_send(meter::Message::Add(Box::new(metered))).is_err() {
             warn!(task = spec.task, "is not measured: the meter does not keep up");
@@ -278,6 +302,7 @@ impl Keeper {
         });
         let staging = kept.state == wire::TaskState::Staging;
         let starting = staging.then(|| kept.container.starting_file());
+        let checks = kept.container.checks_file();
         tokio::spawn(async move {
             if let Some(pidfd) = pidfd {
                 if let Some(starting) = starting
@@ -285,6 +310,9 @@ impl Keeper {
                     && let Some(inbox) = inbox.upgrade()
                 {
                     let _ = inbox.send(Message::Started(handle)).await;
+                }
+                if let Some(checks) = checks {
+                    following::checks(&pidfd, &checks, handle, &inbox).await;
                 }
                 let _ = pidfd.readable().await;
             }
@@ -335,6 +363,15 @@ impl Keeper {
         }
     }
 
+    /// A task's checks have found something new.
+    fn checked(&mut self, handle: u64) {
+        let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
+        let is_next = kept.telling.is_all_told();
+        if kept.push_checks() && is_next {
+            self.tell(handle);
+        }
+    }
+
     /// A supervisor has ended: reads how, clears the container up, tells.
     fn ended(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle).filter(|kept| !kept.has_ended) else { return };
@@ -356,6 +393,7 @@ impl Keeper {
         // What was told before is on its way: the next one follows its acknowledgement.
         let is_next = kept.telling.is_all_told();
         kept.push_start();
+        kept.push_checks();
         kept.push(told);
         let kill = kept.kill.clone();
         if is_next {
@@ -385,6 +423,7 @@ impl Keeper {
         }
         for kept in self.tasks.values_mut() {
             kept.telling.save_late();
+            kept.push_checks();
             if kept.telling.is_due(after)
                 && let Some(status) = kept.next_to_tell()
                 && self.statuses.try_send(status).is_err()
@@ -425,9 +464,11 @@ impl Keeper {
         if self.tasks.get(&handle).is_some_and(over)
             && !self.is_remembered(handle)
             && let Some(kept) = self.tasks.remove(&handle)
-            && let Err(fault) = kept.container.forget()
         {
-            warn!("{fault}");
+            self.ended.note(&kept);
+            if let Err(fault) = kept.container.forget() {
+                warn!("{fault}");
+            }
         }
     }
 }

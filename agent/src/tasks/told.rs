@@ -1,6 +1,10 @@
 //! What is told of a task, in a form that is kept on disk.
 
-use crate::supervisor::{Exit, Outcome};
+use crate::{
+    containers::Found,
+    order,
+    supervisor::{Checked, EndCause, Exit, Outcome},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,10 @@ pub struct Told {
     /// What an executor said, in base64: `mesos.v1.TaskStatus`, encoded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     mesos: String,
+    #[serde(default)]
+    healthy: Option<bool>,
+    #[serde(default)]
+    check: Option<Found>,
 }
 
 /// Why a task was ended.
@@ -41,6 +49,8 @@ impl Told {
             signal: None,
             timestamp_ms: since_1970.as_millis() as u64,
             mesos: String::new(),
+            healthy: None,
+            check: None,
         }
     }
 
@@ -69,6 +79,29 @@ impl Told {
         wire::Reason::try_from(self.reason).unwrap_or_default()
     }
 
+    /// It runs, and its checks have found something new.
+    #[must_use]
+    pub fn checked(checked: &Checked) -> Self {
+        let reason =
+            if checked.is_health { wire::Reason::HealthCheck } else { wire::Reason::Check };
+        let message = match (checked.is_health, checked.healthy) {
+            (true, Some(false)) => {
+                format!("its health check failed, {} in a row", checked.failures)
+            }
+            _ => String::new(),
+        };
+        Self::new(wire::TaskState::Running, reason, message)
+    }
+
+    /// The same, with how its checks stand.
+    #[must_use]
+    pub fn with_checks(self, checked: Option<&Checked>) -> Self {
+        match checked {
+            Some(checked) => Self { healthy: checked.healthy, check: checked.check, ..self },
+            None => self,
+        }
+    }
+
     /// It could not be run, or ended badly.
     #[must_use]
     pub fn failed(reason: wire::Reason, message: impl Into<String>) -> Self {
@@ -90,7 +123,11 @@ impl Told {
             Outcome::NotStarted(_) | Outcome::Unseen(_) => (None, None),
         };
         let told = match &exit.outcome {
-            // While it was being started: a pull can take long.
+            _ if exit.cause == Some(EndCause::Overdue) => {
+                let message = "it ran longer than its max_completion_ms and was ended";
+                Self::failed(wire::Reason::MaxCompletionTime, message)
+            }
+            // While it was being started: a pull or a fetch can take long.
             Outcome::NotStarted(_) | Outcome::Unseen(_) if exit.kill_requested => {
                 Self::killed(exit, kill)
             }
@@ -122,6 +159,10 @@ impl Told {
     }
 
     fn killed(exit: &Exit, kill: Option<&Kill>) -> Self {
+        if exit.cause == Some(EndCause::Unhealthy) {
+            let message = "its health check failed too often in a row and it was ended";
+            return Self::new(wire::TaskState::Killed, wire::Reason::HealthCheck, message);
+        }
         let reason = kill
             .and_then(|kill| wire::Reason::try_from(kill.reason).ok())
             .unwrap_or(wire::Reason::KilledByFramework);
@@ -151,6 +192,8 @@ impl Told {
             uuid,
             timestamp_ms: self.timestamp_ms,
             mesos: BASE64.decode(&self.mesos).unwrap_or_default(),
+            healthy: self.healthy,
+            check: self.check.map(order::found),
         }
     }
 }

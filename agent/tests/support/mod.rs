@@ -91,10 +91,12 @@ pub(crate) fn shell(line: &str) -> ContainerSpec {
     let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
     ContainerSpec {
         id: format!("c-{unique}"),
+        agent: "a-1".into(),
         framework: "f-1".into(),
         task: format!("t-{unique}"),
         name: "test".into(),
         command: Command::Shell(line.into()),
+        uris: Vec::new(),
         env: BTreeMap::new(),
         user: None,
         class: Class::Guaranteed,
@@ -106,6 +108,7 @@ pub(crate) fn shell(line: &str) -> ContainerSpec {
         no_new_privs: false,
         volumes: Vec::new(),
         docker: None,
+        duties: Default::default(),
         payload: String::new(),
     }
 }

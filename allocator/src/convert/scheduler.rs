@@ -11,7 +11,7 @@ use headroom_core::{
     roles::is_role_name,
 };
 use headroom_proto::v1::{self, event::Event as Out};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Offers or tasks that one call may name: at most.
 pub(crate) const MAX_NAMED: usize = 10_000;
@@ -193,9 +193,9 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
     vec![v1::Event { event: Some(event) }]
 }
 
-fn offers_out(offers: &[OfferMade]) -> Vec<v1::Event> {
+fn offers_out(offers: &[Arc<OfferMade>]) -> Vec<v1::Event> {
     let mut events = Vec::new();
-    let mut offers = offers.iter().map(offer_out).peekable();
+    let mut offers = offers.iter().map(|made| offer_out(made)).peekable();
     while offers.peek().is_some() {
         let some = offers.by_ref().take(MAX_OFFERS_AN_EVENT).collect();
         events.push(v1::Event { event: Some(Out::Offers(v1::Offers { offers: some })) });

@@ -1,8 +1,8 @@
 //! Tasks: what a framework wants to run, and how it is.
 
 use super::{
-    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, container::container_in, cut, plain, uuid,
-    wrong,
+    MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, check, container::container_in, cut,
+    plain, uuid, wrong,
 };
 use headroom_core::{
     command::Launch,
@@ -20,6 +20,8 @@ pub(crate) const MAX_GRACE: Duration = Duration::from_secs(24 * 3_600);
 pub(crate) const MAX_VARIABLES: usize = 1_024;
 /// Arguments of a task's command: at most.
 pub(crate) const MAX_ARGUMENTS: usize = 1_024;
+/// Files that a command has fetched: at most.
+pub(crate) const MAX_URIS: usize = 128;
 /// A task's command line, environment included: at most so many bytes.
 pub(crate) const MAX_COMMAND_BYTES: usize = 128 << 10;
 
@@ -49,6 +51,15 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
     command_in(&field, command, info.container.is_some())?;
     if let Some(container) = &info.container {
         container_in(&field, &request, container)?;
+    }
+    if info.max_completion_ms == Some(0) {
+        return Err(wrong(field("max_completion_ms"), "is 0: it could not run at all"));
+    }
+    if let Some(health) = &info.health_check {
+        check::health_in(&field, health)?;
+    }
+    if let Some(given) = &info.check {
+        check::check_in(&field, "check", given)?;
     }
     at_most(field("labels"), info.labels.len(), MAX_LABELS)?;
     for (key, value) in &info.labels {
@@ -84,7 +95,7 @@ fn limits(
 }
 
 /// `has_own`: the task's image brings a command.
-fn command_in(
+pub(super) fn command_in(
     field: &dyn Fn(&str) -> String,
     command: &v1::Command,
     has_own: bool,
@@ -114,6 +125,22 @@ fn command_in(
         return Err(wrong(what, "has a NUL character"));
     }
     plain(field("command.user"), command.user.clone(), MAX_NAME_BYTES)?;
+    at_most(field("command.uris"), command.uris.len(), MAX_URIS)?;
+    command.uris.iter().try_for_each(|uri| uri_in(field, uri))
+}
+
+/// What can be told without the node: the rest comes back as the task's failure.
+fn uri_in(field: &dyn Fn(&str) -> String, uri: &v1::Uri) -> Result<(), Wrong> {
+    let what = field("command.uris");
+    if uri.value.trim().is_empty() || uri.value.contains('\0') {
+        return Err(wrong(what, format_args!("{:?} is no URI", uri.value)));
+    }
+    let name = &uri.output_file;
+    let is_inside = !name.starts_with('/') && name.split('/').all(|step| step != "..");
+    if !is_inside || name.contains('\0') {
+        let problem = format_args!("output_file {name:?} is no path inside of the sandbox");
+        return Err(wrong(what, problem));
+    }
     Ok(())
 }
 
@@ -177,6 +204,9 @@ fn reason_in(reason: i32) -> Reason {
         Ok(Wire::StateDirectoryFull) => Reason::StateDirectoryFull,
         Ok(Wire::ExecutorEnded) => Reason::ExecutorEnded,
         Ok(Wire::ExecutorSilent) => Reason::ExecutorSilent,
+        Ok(Wire::MaxCompletionTime) => Reason::MaxCompletionTime,
+        Ok(Wire::HealthCheck) => Reason::HealthCheck,
+        Ok(Wire::Check) => Reason::Check,
     }
 }
 
@@ -198,6 +228,9 @@ pub(crate) const fn reason_out(reason: Reason) -> v1::Reason {
         Reason::StateDirectoryFull => v1::Reason::StateDirectoryFull,
         Reason::ExecutorEnded => v1::Reason::ExecutorEnded,
         Reason::ExecutorSilent => v1::Reason::ExecutorSilent,
+        Reason::MaxCompletionTime => v1::Reason::MaxCompletionTime,
+        Reason::HealthCheck => v1::Reason::HealthCheck,
+        Reason::Check => v1::Reason::Check,
     }
 }
 
@@ -213,6 +246,8 @@ pub(crate) fn status_in(agent: AgentId, status: v1::TaskStatus) -> Result<TaskSt
         uuid: uuid("status.uuid", &status.uuid)?,
         timestamp_ms: status.timestamp_ms,
         payload: status.mesos,
+        healthy: status.healthy,
+        check: status.check.and_then(check::result_in),
     })
 }
 
@@ -228,5 +263,7 @@ pub(crate) fn status_out(status: TaskStatus) -> v1::TaskStatus {
         uuid: status.uuid.map(|uuid| uuid.to_vec()).unwrap_or_default(),
         timestamp_ms: status.timestamp_ms,
         mesos: status.payload,
+        healthy: status.healthy,
+        check: status.check.map(check::result_out),
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn find_task(state: &State, name: &str, framework: &str) -> Result<Fo
                 || task.framework.to_string() == framework
                 || named() == Some(framework))
     };
-    let known: Vec<_> = state.tasks.by_handle.values().filter(meant).map(Found::of).collect();
+    let known: Vec<_> =
+        state.tasks.by_handle.values().map(|task| &**task).filter(meant).map(Found::of).collect();
     let active: Vec<_> = known.iter().filter(|found| !found.ended).copied().collect();
     let ended = state.tasks.ended.iter().rev().map(|ended| &ended.task).filter(meant);
     let mut candidates = if active.is_empty() { known } else { active };

@@ -1,5 +1,6 @@
 //! A core with a cluster in it, made the way an allocator gets it after a restart.
 
+use crate::took::{self, Took};
 use headroom_core::{
     command::{AgentHello, Caller, Command, FrameworkInfo, HeldTask},
     effect::{Effect, OfferMade, Record},
@@ -10,11 +11,7 @@ use headroom_core::{
     tasks::TaskState,
     time::Time,
 };
-use std::{
-    fmt,
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{fmt, hint::black_box, sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// Virtual time between two commands: no deadline comes due during a measurement.
@@ -48,7 +45,7 @@ pub(crate) struct Cluster {
     pub(crate) effects: Vec<Effect>,
     pub(crate) callers: Vec<Caller>,
     /// Offers that stand, by framework.
-    pub(crate) out: Vec<Vec<OfferMade>>,
+    pub(crate) out: Vec<Vec<Arc<OfferMade>>>,
     random: u64,
     names: u64,
 }
@@ -130,7 +127,7 @@ impl Cluster {
     }
 
     /// One more framework; how long the core took.
-    pub(crate) fn subscribe(&mut self, info: FrameworkInfo) -> Result<Duration, Fault> {
+    pub(crate) fn subscribe(&mut self, info: FrameworkInfo) -> Result<Took, Fault> {
         let at = self.callers.len();
         let (framework, session) = (FrameworkId::from_number(former(at)), at as u64 + 1);
         self.callers.push(Caller { framework, session });
@@ -144,14 +141,14 @@ impl Cluster {
     }
 
     /// An agent of Mesos' benchmarks comes back with what is in use of it; how long that took.
-    pub(crate) fn bring(&mut self, at: usize) -> Result<Duration, Fault> {
+    pub(crate) fn bring(&mut self, at: usize) -> Result<Took, Fault> {
         let task = held(at, at % self.callers.len(), in_use());
         let hello = AgentHello { tasks: vec![task], ..hello(at, total()) };
         self.apply(Command::AgentHello(hello))
     }
 
     /// Applies a command with the offers that follow; how long the core took.
-    pub(crate) fn apply(&mut self, command: Command) -> Result<Duration, Fault> {
+    pub(crate) fn apply(&mut self, command: Command) -> Result<Took, Fault> {
         self.timed(|machine, now, effects| {
             let reply = machine.apply(now, command, effects);
             reply.map(|_| ()).map_err(|refusal| Fault(refusal.to_string()))
@@ -159,7 +156,7 @@ impl Cluster {
     }
 
     /// Applies a command without the offers that follow.
-    pub(crate) fn decide(&mut self, command: Command) -> Result<Duration, Fault> {
+    pub(crate) fn decide(&mut self, command: Command) -> Result<Took, Fault> {
         self.timed(|machine, now, effects| {
             let reply = machine.decide(now, command, effects);
             reply.map(|_| ()).map_err(|refusal| Fault(refusal.to_string()))
@@ -167,7 +164,7 @@ impl Cluster {
     }
 
     /// Makes the offers that can be made.
-    pub(crate) fn offer(&mut self) -> Result<Duration, Fault> {
+    pub(crate) fn offer(&mut self) -> Result<Took, Fault> {
         self.timed(|machine, now, effects| {
             machine.make_offers(now, effects);
             Ok(())
@@ -177,12 +174,11 @@ impl Cluster {
     fn timed(
         &mut self,
         act: impl FnOnce(&mut Machine, Time, &mut Vec<Effect>) -> Result<(), Fault>,
-    ) -> Result<Duration, Fault> {
+    ) -> Result<Took, Fault> {
         self.effects.clear();
         self.now = self.now + BETWEEN;
-        let start = Instant::now();
-        let done = black_box(act(&mut self.machine, self.now, &mut self.effects));
-        let took = start.elapsed();
+        let act = || black_box(act(&mut self.machine, self.now, &mut self.effects));
+        let (done, took) = took::timed(act);
         done?;
         for effect in self.effects.extract_if(.., |effect| matches!(effect, Effect::Offers(..))) {
             if let Effect::Offers(to, offers) = effect {
@@ -199,8 +195,8 @@ impl Cluster {
 
     /// All frameworks give back all they were offered, not to be offered it again for `refusal`;
     /// without the offers that follow.
-    pub(crate) fn decline_all(&mut self, refusal: Duration) -> Result<Duration, Fault> {
-        let mut sum = Duration::ZERO;
+    pub(crate) fn decline_all(&mut self, refusal: Duration) -> Result<Took, Fault> {
+        let mut sum = Took::default();
         for at in 0..self.callers.len() {
             let offers: Vec<_> = self.out[at].drain(..).map(|made| made.offer).collect();
             if !offers.is_empty() {

@@ -3,7 +3,8 @@
 
 use crate::{
     cluster::{Cluster, FOR_EVER, Fault, Shape},
-    figure::{Figures, histogram, median, ms, quantiles},
+    figure::{Figures, histogram, quantiles},
+    took::{Took, median, worst},
 };
 use headroom_core::command::Command;
 use std::time::Duration;
@@ -20,18 +21,18 @@ fn of<const N: usize>(shape: Shape, table: [(usize, f64); N]) -> Option<f64> {
 
 pub(crate) fn measure(shape: Shape, rounds: usize, figures: &mut Figures) -> Result<(), Fault> {
     let mut cluster = Cluster::open(shape)?;
-    let (mut sum, mut each) = (Duration::ZERO, histogram());
+    let (mut sum, mut each) = (Took::default(), histogram());
     for at in 0..shape.agents {
         let took = cluster.bring(at)?;
         sum += took;
-        each.saturating_record(took.as_nanos() as u64);
+        each.saturating_record(took.wall.as_nanos() as u64);
     }
     let offers = cluster.standing();
     if offers < shape.agents {
         return Err(Fault(format!("{offers} offers of {} agents", shape.agents)));
     }
     figures
-        .add("agents added one by one, with their offers", shape, ms(sum), "ms")
+        .time("agents added one by one, with their offers", shape, sum)
         .target(of(shape, [(10_000, 50.0)]))
         .mesos(of(shape, [(1_000, 142.0), (5_000, 805.0), (10_000, 1_790.0), (20_000, 4_790.0)]));
     for (name, us) in quantiles(&each) {
@@ -40,7 +41,7 @@ pub(crate) fn measure(shape: Shape, rounds: usize, figures: &mut Figures) -> Res
     let steps: Vec<_> =
         (0..rounds).map(|_| cluster.apply(Command::Step)).collect::<Result<_, _>>()?;
     figures
-        .add("step, everything out in offers", shape, ms(median(steps)), "ms")
+        .time("step, everything out in offers", shape, median(&steps))
         .target(0.1)
         .mesos(of(shape, [(1_000, 1.7), (5_000, 17.0), (10_000, 43.0), (20_000, 111.0)]));
     let (mut declines, mut cycles) = (Vec::new(), Vec::new());
@@ -51,20 +52,14 @@ pub(crate) fn measure(shape: Shape, rounds: usize, figures: &mut Figures) -> Res
     let (declines, cycles) = (declines.split_off(1), cycles.split_off(1));
     let bound = REORDER_MS * offers as f64;
     figures
-        .add("full cycle, everything offered", shape, ms(median(cycles.clone())), "ms")
+        .time("full cycle, everything offered", shape, median(&cycles))
         .target(of(shape, [(10_000, 5.0), (20_000, 12.0), (50_000, 40.0)]))
         .bound(bound)
         .mesos(of(shape, [(1_000, 74.0), (5_000, 443.0), (10_000, 1_070.0), (20_000, 3_190.0)]));
-    figures.add(
-        "- the quickest of them",
-        shape,
-        ms(cycles.iter().min().copied().unwrap_or_default()),
-        "ms",
-    );
-    let one = ms(median(cycles)) * 1e6 / offers as f64;
-    figures.add("- one offer", shape, one, "ns").bound(REORDER_MS * 1e6);
+    let one = median(&cycles).cpu.as_nanos() as f64 / offers as f64;
+    figures.add("- one offer, on the CPU", shape, one, "ns").bound(REORDER_MS * 1e6);
     figures
-        .add("all declines of a round, no filter kept", shape, ms(median(declines)), "ms")
+        .time("all declines of a round, no filter kept", shape, median(&declines))
         .target(of(shape, [(10_000, 10.0)]))
         .mesos(of(shape, [(1_000, 112.0), (5_000, 528.0), (10_000, 1_070.0), (20_000, 2_010.0)]));
     suppress(&mut cluster, shape, rounds, figures)
@@ -87,7 +82,7 @@ fn suppress(
         cluster.decline_all(Duration::ZERO)?;
         cycles.push(cluster.offer()?);
     }
-    figures.add("full cycle, 99 % suppressed", shape, ms(median(cycles)), "ms");
+    figures.time("full cycle, 99 % suppressed", shape, median(&cycles));
     for at in (0..shape.frameworks).step_by(NOT_SUPPRESSED) {
         cluster.out[at].clear();
         cluster.decide(Command::Suppress(cluster.callers[at], Vec::new()))?;
@@ -98,7 +93,7 @@ fn suppress(
         cycles.push(cluster.offer()?);
     }
     figures
-        .add("full cycle, all suppressed", shape, ms(median(cycles)), "ms")
+        .time("full cycle, all suppressed", shape, median(&cycles))
         .mesos(of(shape, [(1_000, 2.6), (5_000, 22.0), (10_000, 47.0), (20_000, 119.0)]));
     Ok(())
 }
@@ -123,23 +118,22 @@ pub(crate) fn measure_forever(
     if filters != all {
         return Err(Fault(format!("{filters} offers were declined for ever, and not {all}")));
     }
-    let worst = |all: &[Duration]| ms(all.iter().max().copied().unwrap_or_default());
     figures
-        .add("a round of declines for ever", shape, ms(median(declines.clone())), "ms")
+        .time("a round of declines for ever", shape, median(&declines))
         .target(of(shape, [(10_000, 10.0)]));
-    figures.add("- the slowest", shape, worst(&declines), "ms");
-    figures.add("cycle between rounds of declines", shape, ms(median(cycles.clone())), "ms");
-    figures.add("- the slowest", shape, worst(&cycles), "ms");
+    figures.time("- the slowest", shape, worst(&declines));
+    figures.time("cycle between rounds of declines", shape, median(&cycles));
+    figures.time("- the slowest", shape, worst(&cycles));
     let steps: Vec<_> =
         (0..rounds).map(|_| cluster.apply(Command::Step)).collect::<Result<_, _>>()?;
-    figures.add("step, everything declined for ever", shape, ms(median(steps)), "ms").target(1.0);
+    figures.time("step, everything declined for ever", shape, median(&steps)).target(1.0);
     let mut cycles = Vec::new();
     for _ in 0..rounds {
         cluster.look_at_all()?;
         cycles.push(cluster.offer()?);
     }
     figures
-        .add("cycle over all, everything declined for ever", shape, ms(median(cycles)), "ms")
+        .time("cycle over all, everything declined for ever", shape, median(&cycles))
         .target(of(shape, [(10_000, 1.0)]))
         .mesos(of(shape, [(1_000, 1_050.0), (5_000, 30_600.0)]));
     Ok(())

@@ -1,11 +1,9 @@
 //! A figure beside its target, its bound and its peer.
 
+use crate::took::Took;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::{
-    fmt::{self, Display},
-    time::Duration,
-};
+use std::fmt::{self, Display};
 
 /// One measured figure. All three to compare with are in the same unit; absent where there is none.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +12,8 @@ pub(crate) struct Figure {
     pub(crate) shape: String,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
+    /// The part of a time that was spent on a CPU.
+    pub(crate) on_cpu: Option<f64>,
     /// What is aimed at.
     pub(crate) target: Option<f64>,
     /// What the machine can't go below, from the costs of single operations.
@@ -35,9 +35,21 @@ impl Figures {
         unit: &'static str,
     ) -> &mut Figure {
         let (case, shape) = (case.into(), shape.to_string());
-        let (target, bound, mesos) = (None, None, None);
-        self.0.push(Figure { case, shape, value, unit, target, bound, mesos });
+        let (on_cpu, target, bound, mesos) = (None, None, None, None);
+        self.0.push(Figure { case, shape, value, unit, on_cpu, target, bound, mesos });
         self.0.last_mut().expect("one was just added")
+    }
+
+    /// Adds a time, in milliseconds.
+    pub(crate) fn time(
+        &mut self,
+        case: impl Into<String>,
+        shape: impl Display,
+        took: Took,
+    ) -> &mut Figure {
+        let figure = self.add(case, shape, took.wall.as_secs_f64() * 1e3, "ms");
+        figure.on_cpu = Some(took.cpu.as_secs_f64() * 1e3);
+        figure
     }
 }
 
@@ -62,16 +74,17 @@ impl Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<46} {:>15} {:>12} {:<9} {:>9} {:>9} {:>9}",
-            "case", "shape", "value", "", "target", "bound", "Mesos"
+            "{:<46} {:>13} {:>10} {:<9} {:>9} {:>9} {:>9} {:>9}",
+            "case", "shape", "value", "", "on CPU", "target", "bound", "Mesos"
         )?;
         let text = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), plain);
         for figure in &self.0 {
-            let Figure { case, shape, value, unit, target, bound, mesos } = figure;
+            let Figure { case, shape, value, unit, on_cpu, target, bound, mesos } = figure;
             writeln!(
                 f,
-                "{case:<46} {shape:>15} {:>12} {unit:<9} {:>9} {:>9} {:>9}",
+                "{case:<46} {shape:>13} {:>10} {unit:<9} {:>9} {:>9} {:>9} {:>9}",
                 plain(*value),
+                text(*on_cpu),
                 text(*target),
                 text(*bound),
                 text(*mesos)
@@ -91,17 +104,6 @@ fn plain(value: f64) -> String {
         _ => 4,
     };
     format!("{value:.digits$}")
-}
-
-/// Milliseconds.
-pub(crate) fn ms(took: Duration) -> f64 {
-    took.as_secs_f64() * 1e3
-}
-
-/// The middle one of several durations; none: zero.
-pub(crate) fn median(mut all: Vec<Duration>) -> Duration {
-    all.sort_unstable();
-    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Longer latencies count as this long.

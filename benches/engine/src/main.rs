@@ -10,6 +10,7 @@ mod mixed;
 mod placements;
 mod quota;
 mod sorter;
+mod took;
 
 use crate::{
     cluster::{Fault, Shape},

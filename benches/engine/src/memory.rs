@@ -4,9 +4,9 @@ use crate::{
     cluster::{Cluster, Fault, Shape, amounts, held, hello, info, total},
     figure::Figures,
     heap,
+    took::Took,
 };
 use headroom_core::command::{AgentHello, Command};
-use std::time::Duration;
 
 const TASKS_AN_AGENT: usize = 10;
 /// As long as the names of tasks of real frameworks.
@@ -50,7 +50,7 @@ pub(crate) fn measure(shape: Shape, figures: &mut Figures) -> Result<(), Fault> 
 fn grown(
     cluster: &mut Cluster,
     shape: Shape,
-    mut change: impl FnMut(&mut Cluster, usize) -> Result<Duration, Fault>,
+    mut change: impl FnMut(&mut Cluster, usize) -> Result<Took, Fault>,
 ) -> Result<f64, Fault> {
     cluster.effects = Vec::new();
     let before = heap::bytes();

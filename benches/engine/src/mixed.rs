@@ -3,7 +3,8 @@
 
 use crate::{
     cluster::{Cluster, Fault, amounts, hello, info},
-    figure::{Figures, ms},
+    figure::Figures,
+    took::Took,
 };
 use headroom_core::{
     command::{Command, Launch},
@@ -40,7 +41,7 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<(), Fault> {
     });
     let mut demands: Vec<_> = demands.collect();
     let all: usize = demands.iter().map(|demand| demand.left).sum();
-    let mut sum = Duration::ZERO;
+    let mut sum = Took::default();
     for at in 0..AGENTS {
         let hello = hello(at, amounts(64, 488_000, 0).into());
         sum += cluster.apply(Command::AgentHello(hello))?;
@@ -57,15 +58,15 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<(), Fault> {
         sum += cluster.offer()?;
     }
     let shape = format!("{AGENTS} x {}", demands.len());
-    figures.add(format!("mixed frameworks, {all} tasks launched"), &shape, ms(sum), "ms");
+    figures.time(format!("mixed frameworks, {all} tasks launched"), &shape, sum);
     figures.add("- rounds of offers", &shape, f64::from(u32::try_from(rounds).unwrap_or(0)), "");
-    figures.add("- one task", &shape, ms(sum) * 1e3 / all as f64, "us");
+    figures.add("- one task, on the CPU", &shape, sum.cpu.as_secs_f64() * 1e6 / all as f64, "us");
     Ok(())
 }
 
 /// A framework launches on all it was offered what it still has to, and gives back the rest.
-fn answer(cluster: &mut Cluster, at: usize, demand: &mut Demand) -> Result<Duration, Fault> {
-    let (mut sum, caller) = (Duration::ZERO, cluster.callers[at]);
+fn answer(cluster: &mut Cluster, at: usize, demand: &mut Demand) -> Result<Took, Fault> {
+    let (mut sum, caller) = (Took::default(), cluster.callers[at]);
     for made in std::mem::take(&mut cluster.out[at]) {
         let (mut free, mut launches) = (made.resources.amounts, Vec::new());
         while demand.left > 0 && launches.len() < demand.an_offer && demand.request.fits_in(free) {

@@ -4,6 +4,7 @@
 use crate::{
     cluster::{Cluster, Fault, Shape, amounts, held, hello, info, total},
     figure::{Figures, histogram, quantiles},
+    took::Took,
 };
 use headroom_core::{
     command::{AgentHello, Caller, Command, FrameworkInfo, Launch, Want},
@@ -36,7 +37,7 @@ pub(crate) fn measure(shape: Shape, samples: usize, figures: &mut Figures) -> Re
     for at in 0..samples + samples / 10 {
         let took = world.want_and_let_go()?;
         if at >= samples / 10 {
-            latencies.saturating_record(took.as_nanos() as u64);
+            latencies.saturating_record(took.wall.as_nanos() as u64);
         }
     }
     for (name, us) in quantiles(&latencies) {
@@ -48,20 +49,26 @@ pub(crate) fn measure(shape: Shape, samples: usize, figures: &mut Figures) -> Re
         };
     }
     (0..samples / 10).try_for_each(|_| world.place_and_end().map(|_| ()))?;
-    let (start, mut inside) = (Instant::now(), [Duration::ZERO; 4]);
+    let (start, mut inside) = (Instant::now(), [Took::default(); 4]);
     for _ in 0..samples {
         let took = world.place_and_end()?;
         inside.iter_mut().zip(took).for_each(|(sum, took)| *sum += took);
     }
-    let core: Duration = inside.iter().sum();
-    let a_second = samples as f64 / core.as_secs_f64();
-    figures
-        .add("sustained placements, in the core", shape, a_second, "a second")
-        .target(100_000.0)
-        .bound(172_000.0);
+    let a_second = |of: fn(&Took) -> Duration| {
+        samples as f64 / inside.iter().map(of).sum::<Duration>().as_secs_f64()
+    };
+    let figure = figures.add(
+        "sustained placements, in the core",
+        shape,
+        a_second(|took| took.wall),
+        "a second",
+    );
+    figure.on_cpu = Some(a_second(|took| took.cpu));
+    figure.target(100_000.0).bound(172_000.0);
     for (name, sum) in ["want", "accept", "end", "acknowledge"].into_iter().zip(inside) {
-        let each = sum.as_secs_f64() * 1e6 / samples as f64;
-        figures.add(format!("- {name}"), shape, each, "us each");
+        let each = |of: Duration| of.as_secs_f64() * 1e6 / samples as f64;
+        let figure = figures.add(format!("- {name}"), shape, each(sum.wall), "us each");
+        figure.on_cpu = Some(each(sum.cpu));
     }
     let a_second = samples as f64 / start.elapsed().as_secs_f64();
     figures.add("- with the workload's own time", shape, a_second, "a second");
@@ -101,7 +108,7 @@ impl World {
         (Command::Want(self.cluster.callers[framework], vec![want]), launch)
     }
 
-    fn want_and_let_go(&mut self) -> Result<Duration, Fault> {
+    fn want_and_let_go(&mut self) -> Result<Took, Fault> {
         let framework = self.cluster.below(self.cluster.callers.len());
         let (command, _) = self.want(framework);
         let took = self.cluster.apply(command)?;
@@ -114,7 +121,7 @@ impl World {
     }
 
     /// A framework wants one more, launches it, and another task ends.
-    fn place_and_end(&mut self) -> Result<[Duration; 4], Fault> {
+    fn place_and_end(&mut self) -> Result<[Took; 4], Fault> {
         let framework = self.cluster.below(self.cluster.callers.len());
         let owner = self.cluster.callers[framework];
         let (command, launch) = self.want(framework);

@@ -3,7 +3,8 @@
 
 use crate::{
     cluster::{Cluster, Fault, amounts, hello, info},
-    figure::{Figures, median, ms},
+    figure::Figures,
+    took::{Took, median},
 };
 use headroom_core::{
     command::Command,
@@ -23,13 +24,13 @@ pub(crate) fn measure(agents: usize, rounds: usize, figures: &mut Figures) -> Re
         let quota = Quota { guarantee, limit: UNLIMITED };
         cluster.apply(Command::SetQuota(role(at), Some(quota)))?;
     }
-    let mut adding = Duration::ZERO;
+    let mut adding = Took::default();
     for at in 0..agents {
         adding += cluster.subscribe(info(at, &role(at)))?;
     }
     let shape = format!("{agents} x {agents}");
     let at_full = |ms: f64| (agents == 3_000).then_some(ms);
-    figures.add("quota: frameworks added", &shape, ms(adding), "ms").mesos(at_full(51_500.0));
+    figures.time("quota: frameworks added", &shape, adding).mesos(at_full(51_500.0));
     let (mut full, mut empty) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         cluster.decline_all(Duration::ZERO)?;
@@ -38,11 +39,11 @@ pub(crate) fn measure(agents: usize, rounds: usize, figures: &mut Figures) -> Re
         empty.push(cluster.offer()?);
     }
     figures
-        .add("quota: full cycle", &shape, ms(median(full)), "ms")
+        .time("quota: full cycle", &shape, median(&full))
         .target(at_full(20.0))
         .mesos(at_full(33_600.0));
     figures
-        .add("quota: cycle, nothing to offer", &shape, ms(median(empty)), "ms")
+        .time("quota: cycle, nothing to offer", &shape, median(&empty))
         .target(at_full(0.2))
         .mesos(at_full(29_400.0));
     Ok(())

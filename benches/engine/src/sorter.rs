@@ -3,12 +3,10 @@
 
 use crate::{
     cluster::{Cluster, Fault, Shape},
-    figure::{Figures, median, ms},
+    figure::Figures,
+    took::{self, Took, median},
 };
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, time::Duration};
 
 pub(crate) fn measure(
     agents: usize,
@@ -28,15 +26,11 @@ pub(crate) fn measure(
         same.push(sort(&mut cluster));
         cluster.offer()?;
     }
-    figures
-        .add("order of all frameworks, all changed", shape, ms(median(changed)) * 1e3, "us")
-        .bound(20.0);
-    figures.add("order of all frameworks, none changed", shape, ms(median(same)) * 1e3, "us");
+    figures.time("order of all frameworks, all changed", shape, median(&changed)).bound(0.02);
+    figures.time("order of all frameworks, none changed", shape, median(&same));
     Ok(())
 }
 
-fn sort(cluster: &mut Cluster) -> Duration {
-    let start = Instant::now();
-    black_box(cluster.machine.hungry_in_order(false));
-    start.elapsed()
+fn sort(cluster: &mut Cluster) -> Took {
+    took::timed(|| black_box(cluster.machine.hungry_in_order(false))).1
 }

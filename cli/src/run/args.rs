@@ -60,6 +60,10 @@ pub(crate) struct RunArgs {
     /// Set a variable, or pass on one of this shell's
     #[arg(short, long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,
+    /// A file to fetch into its sandbox first, and unpack if it is an archive: http, https, or a path
+    /// on the node; may be given several times
+    #[arg(long = "uri", value_name = "URI")]
+    pub(super) uris: Vec<String>,
     /// The user to run as [default: you; in a Docker container the image's]
     #[arg(short, long, value_name = "USER")]
     pub(super) user: Option<String>,

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::time::Duration;
 
-use headroom_proto::v1::{Command, FrameworkInfo, Resources, TaskInfo};
+use headroom_proto::v1::{Command, FrameworkInfo, Resources, TaskInfo, Uri};
 
 use super::args::RunArgs;
 use super::{constraint, docker};
@@ -56,6 +56,7 @@ impl Plan {
             environment: args.env.iter().cloned().collect(),
             // Who runs this command is nobody in an image.
             user: if in_image { args.user.clone().unwrap_or_default() } else { user },
+            uris: args.uris.iter().cloned().map(uri).collect(),
         };
         let task = TaskInfo {
             task_id: task_id.clone(),
@@ -103,6 +104,10 @@ fn resources(args: &RunArgs) -> Resources {
         gpus: args.gpus.map_or(0.0, f64::from),
         ports: Vec::new(),
     }
+}
+
+fn uri(value: String) -> Uri {
+    Uri { value, ..Uri::default() }
 }
 
 fn check_limits(args: &RunArgs) -> Result<(), Failure> {

@@ -219,6 +219,16 @@ pub struct TaskInfo {
     /// narrowly comes first, and no volume.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    /// A task that runs longer is ended at once, and has failed (MAX_COMPLETION_TIME). Unset: for ever.
+    #[prost(uint64, optional, tag = "9")]
+    pub max_completion_ms: ::core::option::Option<u64>,
+    /// Ends the task when it fails too often. Each failure that counts is an update, and so is the first
+    /// success, also after failures.
+    #[prost(message, optional, tag = "10")]
+    pub health_check: ::core::option::Option<HealthCheck>,
+    /// Each change of what it finds is an update.
+    #[prost(message, optional, tag = "11")]
+    pub check: ::core::option::Option<Check>,
     #[prost(message, optional, tag = "15")]
     pub container: ::core::option::Option<Container>,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
@@ -256,6 +266,126 @@ pub struct Command {
     /// image's. A name is looked up on the node, in a Docker container in its image.
     #[prost(string, tag = "4")]
     pub user: ::prost::alloc::string::String,
+    /// Fetched into the sandbox before it runs, in order; if one can't be, the task fails. At most 128.
+    #[prost(message, repeated, tag = "5")]
+    pub uris: ::prost::alloc::vec::Vec<Uri>,
+}
+/// A file to fetch. As the task's user, and within the task's memory.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Uri {
+    /// <http://,> <https://,> file:// or an absolute path of the node.
+    #[prost(string, tag = "1")]
+    pub value: ::prost::alloc::string::String,
+    /// Unset: true. Archives (.tar .tar.gz .tgz .tar.bz2 .tbz2 .tar.xz .txz .zip .gz) are unpacked into
+    /// the sandbox; what is none is left as it is.
+    #[prost(bool, optional, tag = "2")]
+    pub extract: ::core::option::Option<bool>,
+    /// Made executable, and not unpacked.
+    #[prost(bool, tag = "3")]
+    pub executable: bool,
+    /// A copy is kept on the node for the next task of the same user; the server is asked whether it is
+    /// still the newest.
+    #[prost(bool, tag = "4")]
+    pub cache: bool,
+    /// What it is called in the sandbox, with directories or without. Empty: as the URI's last part.
+    #[prost(string, tag = "5")]
+    pub output_file: ::prost::alloc::string::String,
+}
+/// What is looked at now and then while a task runs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Check {
+    /// From the task's start to the first look, in milliseconds. Unset: 15000.
+    #[prost(uint64, optional, tag = "4")]
+    pub delay_ms: ::core::option::Option<u64>,
+    /// From the end of one look to the next. Unset: 10000.
+    #[prost(uint64, optional, tag = "5")]
+    pub interval_ms: ::core::option::Option<u64>,
+    /// A look that takes longer has failed. Unset: 20000; 0: it may take for ever.
+    #[prost(uint64, optional, tag = "6")]
+    pub timeout_ms: ::core::option::Option<u64>,
+    #[prost(oneof = "check::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<check::Kind>,
+}
+/// Nested message and enum types in `Check`.
+pub mod check {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        /// Well if its exit code is 0. Run in the task's cgroup, as its user, in its sandbox.
+        #[prost(message, tag = "1")]
+        Command(super::Command),
+        /// Well if the answer to a GET on this node is 200 to 399.
+        #[prost(message, tag = "2")]
+        Http(super::HttpCheck),
+        /// Well if a connection to this node comes about.
+        #[prost(message, tag = "3")]
+        Tcp(super::TcpCheck),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HttpCheck {
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+    /// Empty: "/".
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    /// By TLS; the certificate is not looked at.
+    #[prost(bool, tag = "3")]
+    pub https: bool,
+    #[prost(bool, tag = "4")]
+    pub ipv6: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TcpCheck {
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+    #[prost(bool, tag = "2")]
+    pub ipv6: bool,
+}
+/// A check by which a task is ended when it fails too often.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HealthCheck {
+    #[prost(message, optional, tag = "1")]
+    pub check: ::core::option::Option<Check>,
+    /// So many failures in a row end the task. Unset: 3.
+    #[prost(uint32, optional, tag = "2")]
+    pub consecutive_failures: ::core::option::Option<u32>,
+    /// Failures do not count so long after the start, until the first success. Unset: 10000.
+    #[prost(uint64, optional, tag = "3")]
+    pub grace_ms: ::core::option::Option<u64>,
+}
+/// What a check found last; the result is unset while there is none (before the first, or as the last
+/// one took too long).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckStatus {
+    #[prost(oneof = "check_status::Kind", tags = "1, 2, 3")]
+    pub kind: ::core::option::Option<check_status::Kind>,
+}
+/// Nested message and enum types in `CheckStatus`.
+pub mod check_status {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        #[prost(message, tag = "1")]
+        Command(super::CommandResult),
+        #[prost(message, tag = "2")]
+        Http(super::HttpResult),
+        #[prost(message, tag = "3")]
+        Tcp(super::TcpResult),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CommandResult {
+    #[prost(int32, optional, tag = "1")]
+    pub exit_code: ::core::option::Option<i32>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HttpResult {
+    #[prost(uint32, optional, tag = "1")]
+    pub status_code: ::core::option::Option<u32>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TcpResult {
+    #[prost(bool, optional, tag = "1")]
+    pub succeeded: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TaskStatus {
@@ -282,6 +412,12 @@ pub struct TaskStatus {
     /// What a Mesos executor said: mesos.v1.TaskStatus, encoded.
     #[prost(bytes = "vec", tag = "30")]
     pub mesos: ::prost::alloc::vec::Vec<u8>,
+    /// What the health check found last; unset without one, and before its first result.
+    #[prost(bool, optional, tag = "10")]
+    pub healthy: ::core::option::Option<bool>,
+    /// What the check found last; unset without one.
+    #[prost(message, optional, tag = "11")]
+    pub check: ::core::option::Option<CheckStatus>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -363,9 +499,14 @@ pub enum Reason {
     Reconciliation = 12,
     StateDirectoryFull = 13,
     /// its executor ended before it did
-    ExecutorEnded = 20,
+    ExecutorEnded = 30,
     /// its executor did not register in time
-    ExecutorSilent = 21,
+    ExecutorSilent = 31,
+    MaxCompletionTime = 20,
+    /// an update of `healthy`, or the end that came of it
+    HealthCheck = 21,
+    /// an update of `check`
+    Check = 22,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -390,6 +531,9 @@ impl Reason {
             Self::StateDirectoryFull => "REASON_STATE_DIRECTORY_FULL",
             Self::ExecutorEnded => "REASON_EXECUTOR_ENDED",
             Self::ExecutorSilent => "REASON_EXECUTOR_SILENT",
+            Self::MaxCompletionTime => "REASON_MAX_COMPLETION_TIME",
+            Self::HealthCheck => "REASON_HEALTH_CHECK",
+            Self::Check => "REASON_CHECK",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -411,6 +555,9 @@ impl Reason {
             "REASON_STATE_DIRECTORY_FULL" => Some(Self::StateDirectoryFull),
             "REASON_EXECUTOR_ENDED" => Some(Self::ExecutorEnded),
             "REASON_EXECUTOR_SILENT" => Some(Self::ExecutorSilent),
+            "REASON_MAX_COMPLETION_TIME" => Some(Self::MaxCompletionTime),
+            "REASON_HEALTH_CHECK" => Some(Self::HealthCheck),
+            "REASON_CHECK" => Some(Self::Check),
             _ => None,
         }
     }

@@ -39,12 +39,13 @@ impl Core {
         let capabilities = Capabilities { gpu_resources: true, ..Capabilities::default() };
         let info = FrameworkInfo {
             name: "pods".to_owned(),
-            role: "*".to_owned(),
+            roles: vec!["*".to_owned()],
             says_wants: true,
             capabilities,
             ..FrameworkInfo::default()
         };
-        let Reply::Framework(framework) = apply(Command::Subscribe(None, info, 1))? else {
+        let Reply::Framework(framework) = apply(Command::Subscribe(None, info, Vec::new(), 1))?
+        else {
             return Err(Refusal::Invalid("a subscription gave no framework".to_owned()));
         };
         let mut by_agent = BTreeMap::new();
@@ -78,7 +79,7 @@ impl Placer for Core {
             self.apply(Command::Want(self.caller, Vec::new()))?;
             return Ok(None);
         };
-        let launch = Launch { name, request: pod.request.into(), payload: Vec::new() };
+        let launch = Launch { name, request: pod.request.into(), ..Launch::default() };
         let accept = Command::Accept(self.caller, vec![offer.offer], vec![launch], Duration::ZERO);
         self.apply(accept)?;
         self.placed += 1;

@@ -356,7 +356,7 @@ impl<'a> Cluster<'a> {
         Ok(())
     }
 
-    fn answer(&mut self, id: FrameworkId, offers: &[OfferMade]) -> Result<(), ClusterError> {
+    fn answer(&mut self, id: FrameworkId, offers: &[Arc<OfferMade>]) -> Result<(), ClusterError> {
         let Some(number) = self.by_framework.get(&id).copied() else { return Ok(()) };
         self.record.offers += offers.len() as u64;
         let requests = &self.requests;
@@ -416,7 +416,7 @@ impl<'a> Cluster<'a> {
             }
             Answer::Decline(offer, refusal) => {
                 self.record.declined += 1;
-                let agent = self.machine.state().offers.get(offer).map(|offer| offer.agent);
+                let agent = self.machine.state().offers.get(offer).map(|offer| offer.made.agent);
                 let Some(agent) = agent else { return Ok(()) };
                 let refusal = (caller, offer, refusal);
                 if let Some((caller, offer, refusal)) =

@@ -10,6 +10,7 @@ use headroom_core::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -61,7 +62,7 @@ impl Framework {
     /// was begun, `stands` how much is done of one that has come to a stand on lent resources.
     pub(crate) fn answer(
         &mut self,
-        offers: &[OfferMade],
+        offers: &[Arc<OfferMade>],
         request: impl Fn(usize) -> Amounts,
         begun: impl Fn(usize) -> u64,
         stands: impl Fn(usize) -> Option<u64>,

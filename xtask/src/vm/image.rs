@@ -26,8 +26,10 @@ const TOOLS: [&str; 12] = [
     "bash", "cut", "dash", "dd", "head", "seq", "setpriv", "setsid", "sleep", "tail", "taskset",
     "tr",
 ];
+/// Taken along where they are installed; without them the tests of Docker are skipped.
+const DOCKER: [&str; 5] = ["containerd", "containerd-shim-runc-v2", "docker", "dockerd", "runc"];
 /// Room on the disk for what tests write.
-const ROOM_MIB: u64 = 768;
+const ROOM_MIB: u64 = 1024;
 const PASSWD: &str =
     "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nnogroup:x:65534:\n";
@@ -101,6 +103,9 @@ fn make_disk(runs: &[Run], root: &Path, disk: &Path) -> Result<()> {
     let mut programs: Vec<(PathBuf, PathBuf)> = Vec::new();
     for tool in TOOLS {
         programs.push((program(tool)?, Path::new("/usr/bin").join(tool)));
+    }
+    for part in DOCKER.iter().filter_map(|name| Some((program(name).ok()?, name))) {
+        programs.push((part.0, Path::new("/usr/bin").join(part.1)));
     }
     // Where they were built: tests remember the place.
     let built = ["headroom", "headroom-agent", "headroom-allocator"];

@@ -14,8 +14,19 @@ use crate::workspace;
 /// Of the agent's own tests those that ask the kernel.
 const AGENT_FILTERS: [&str; 4] = ["cgroup::", "files::", "probe::", "supervisor::"];
 /// The whole-product tests that depend on the kernel. The others are about the product alone.
-const PRODUCT: [&str; 8] =
-    ["ends", "figures", "lending", "less", "limits", "promotion", "restart_agent", "unified"];
+const PRODUCT: [&str; 9] = [
+    "ends",
+    "figures",
+    "lending",
+    "less",
+    "limits",
+    "promotion",
+    "restart_agent",
+    "sandboxes",
+    "unified",
+];
+/// Of the tests with Docker those that ask the kernel: a daemon takes long to start where it is emulated.
+const DOCKER_FILTERS: [&str; 2] = ["a_command_runs", "passing_the_memory_limit"];
 
 /// One test program and its arguments.
 #[derive(Debug)]
@@ -79,6 +90,7 @@ fn run_of(message: &str, filter: Option<&str>) -> Option<Run> {
     let (name, arguments) = match (kind, is_product) {
         ("lib", false) => ("agent/unit".to_owned(), filters(&AGENT_FILTERS)),
         ("test", false) => (format!("agent/{name}"), filters(&[])),
+        ("test", true) if name == "docker" => (format!("product/{name}"), filters(&DOCKER_FILTERS)),
         ("test", true) if PRODUCT.contains(&name) => (format!("product/{name}"), filters(&[])),
         _ => return None,
     };

@@ -154,8 +154,13 @@ mod tests {
     use crate::containers::spec::tests::spec;
 
     fn made(spec: ContainerSpec, docker: &DockerSpec) -> ContainerCreateBody {
-        let launch =
-            Launch { spec, sandbox: "/state/sandboxes/f/t/c".into(), cgroup: None, docker: None };
+        let launch = Launch {
+            spec,
+            sandbox: "/state/sandboxes/f/t/c".into(),
+            cgroup: None,
+            docker: None,
+            fetch: None,
+        };
         let place = DockerLaunch {
             socket: "/s".into(),
             owner: "/state".into(),

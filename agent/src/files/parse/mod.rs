@@ -17,6 +17,11 @@ pub fn number(text: &[u8]) -> Option<u64> {
     digits(text.trim_ascii())
 }
 
+/// The number behind `key` in a flat keyed file.
+pub fn value_of(text: &[u8], key: &[u8]) -> Option<u64> {
+    lines(text).filter_map(keyed).find(|(found, _)| *found == key).map(|(_, value)| value)
+}
+
 /// All of `word` as a decimal number.
 fn digits(word: &[u8]) -> Option<u64> {
     if word.is_empty() {

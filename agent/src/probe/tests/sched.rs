@@ -137,6 +137,7 @@ fn long_waits_of_guaranteed_tasks_raise_the_alarm_and_of_lent_ones_do_not() {
     let guaranteed = Cgroup::create(&name("guaranteed")).unwrap();
     let revocable = Cgroup::create(&name("revocable")).unwrap();
     let (owner, lent) = (inside(&guaranteed, "owner"), inside(&revocable, "lent"));
+    let below = inside(&owner, "below");
     let mut probe = loaded(&ProbeConfig {
         guaranteed_parent_inode: Some(guaranteed.inode().unwrap()),
         revocable_parent_inode: Some(revocable.inode().unwrap()),
@@ -152,6 +153,7 @@ fn long_waits_of_guaranteed_tasks_raise_the_alarm_and_of_lent_ones_do_not() {
     };
     assert!(!rings_while_two_share_a_cpu(&lent, 10), "who borrows may wait");
     assert!(rings_while_two_share_a_cpu(&owner, 100), "ticks are longer than the threshold");
+    assert!(rings_while_two_share_a_cpu(&below, 100), "a Docker container's group is the task's");
 }
 
 /// By the scheduler's own account (proc_pid_schedstat).

@@ -18,6 +18,7 @@ use headroom_proto::mesos::v1::{
     },
     value,
 };
+use std::sync::Arc;
 
 /// Offers in one event: at most.
 const MAX_OFFERS_AN_EVENT: usize = 100;
@@ -79,7 +80,7 @@ impl Teller {
         Event { subscribed: Some(subscribed), ..of(Type::Subscribed) }
     }
 
-    fn offers(&self, framework: FrameworkId, made: &[OfferMade]) -> Vec<Event> {
+    fn offers(&self, framework: FrameworkId, made: &[Arc<OfferMade>]) -> Vec<Event> {
         let events = made.chunks(MAX_OFFERS_AN_EVENT).map(|some| {
             let offers = some.iter().map(|one| self.offer(framework, one)).collect();
             Event { offers: Some(event::Offers { offers }), ..of(Type::Offers) }

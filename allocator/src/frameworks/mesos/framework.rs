@@ -7,6 +7,7 @@ use headroom_core::{
     command::FrameworkInfo,
     constraint::{Constraint, Constraints, Predicate, Selector},
     minimum::Minimum,
+    pattern::Pattern,
     resources::Amounts,
     roles::is_role_name,
 };
@@ -166,10 +167,15 @@ fn constraint_in(given: &AttributeConstraint) -> Result<Constraint, String> {
         Some(WirePredicate::NotExists(_)) => Predicate::NotExists,
         Some(WirePredicate::TextEquals(text)) => Predicate::Equals(text.value.clone()),
         Some(WirePredicate::TextNotEquals(text)) => Predicate::NotEquals(text.value.clone()),
-        Some(WirePredicate::TextMatches(_) | WirePredicate::TextNotMatches(_)) => {
-            return Err("offer constraints by regular expression are not supported yet".to_owned());
+        Some(WirePredicate::TextMatches(text)) => Predicate::Matches(pattern_in(&text.regex)?),
+        Some(WirePredicate::TextNotMatches(text)) => {
+            Predicate::NotMatches(pattern_in(&text.regex)?)
         }
         None => return Err("an offer constraint does not say what must be true".to_owned()),
     };
     Ok(Constraint { selector, predicate })
+}
+
+fn pattern_in(regex: &str) -> Result<Pattern, String> {
+    Pattern::new(regex.to_owned()).map_err(|problem| format!("an offer constraint: {problem}"))
 }

@@ -1,6 +1,8 @@
 //! Frameworks by Mesos' v1 scheduler API: `POST /api/v1/scheduler` (docs/mesos.md says what of it).
 
 mod call;
+mod check;
+mod container;
 mod event;
 mod framework;
 mod sessions;

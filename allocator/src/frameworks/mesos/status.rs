@@ -1,5 +1,6 @@
 //! How tasks are, in Mesos' states, reasons and sources.
 
+use super::check;
 pub(crate) use super::framework::Traits;
 use headroom_core::tasks::{Reason, TaskState, TaskStatus};
 use headroom_proto::mesos::v1::{
@@ -35,6 +36,8 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
         source: Some(source.into()),
         reason: reason.map(Into::into),
         message: is_text_for_people.then(|| status.message.clone()),
+        healthy: status.healthy,
+        check_status: status.check.map(check::status_out),
         ..v1::TaskStatus::default()
     }
 }
@@ -84,6 +87,9 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
         }
         Reason::ExecutorEnded => (Source::Agent, Some(Why::ExecutorTerminated)),
         Reason::ExecutorSilent => (Source::Agent, Some(Why::ExecutorRegistrationTimeout)),
+        Reason::MaxCompletionTime => (Source::Executor, Some(Why::MaxCompletionTimeReached)),
+        Reason::HealthCheck => (Source::Executor, Some(Why::TaskHealthCheckStatusUpdated)),
+        Reason::Check => (Source::Executor, Some(Why::TaskCheckStatusUpdated)),
         Reason::AgentRestarted => (Source::Master, Some(Why::AgentRestarted)),
         Reason::AgentLost => (Source::Master, Some(Why::AgentRemoved)),
         Reason::FrameworkRemoved => (Source::Master, Some(Why::FrameworkRemoved)),

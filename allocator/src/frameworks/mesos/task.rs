@@ -1,6 +1,13 @@
 //! Tasks as Mesos frameworks describe them, as launches.
 
-use crate::convert::{amounts, task::task_name};
+use super::{
+    check::{check_in, health_in},
+    container::container_in,
+};
+use crate::convert::{
+    amounts,
+    task::{launch_in as checked_launch, task_name},
+};
 use crate::mesos::resources::{Asked, resources_in};
 use headroom_core::{
     command::Launch, executor::Executor, reservation::Parts, resources::Resources,
@@ -30,11 +37,15 @@ fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
     if request.is_empty() {
         return Err("the task uses no resources".to_owned());
     }
-    let (executor, task) = match (&info.executor, &info.command) {
+    let parts = Some(parts.reserved());
+    match (&info.executor, &info.command) {
         (Some(_), Some(_)) | (None, None) => {
-            return Err("a task has a command or an executor, and not both".to_owned());
+            Err("a task has a command or an executor, and not both".to_owned())
         }
-        (None, Some(command)) => (None, command_task(info, &name, &request, command)?),
+        (None, Some(command)) => {
+            let task = command_task(info, &name, &request, command)?;
+            Ok((checked_launch(0, task).map_err(|wrong| wrong.to_string())?, parts))
+        }
         (Some(executor), None) => {
             let task = v1::TaskInfo {
                 task_id: name.clone(),
@@ -43,11 +54,11 @@ fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
                 mesos: Some(v1::Mesos { task_info: info.encode_to_vec(), ..v1::Mesos::default() }),
                 ..v1::TaskInfo::default()
             };
-            (Some(Arc::new(executor_in(executor)?)), task)
+            let executor = Some(Arc::new(executor_in(executor)?));
+            let payload = task.encode_to_vec();
+            Ok((Launch { name, request, executor, payload, fault: None }, parts))
         }
-    };
-    let payload = task.encode_to_vec();
-    Ok((Launch { name, request, executor, payload, fault: None }, Some(parts.reserved())))
+    }
 }
 
 /// A task with a container of its own.
@@ -57,25 +68,38 @@ fn command_task(
     request: &Resources,
     command: &CommandInfo,
 ) -> Result<v1::TaskInfo, String> {
-    not_yet(info)?;
     let limit = |kind| info.limits.get(kind).map(|scalar| scalar.value).filter(|l| l.is_finite());
     let unlimited = |kind| info.limits.get(kind).is_some_and(|scalar| scalar.value.is_infinite());
     if unlimited("mem") {
         return Err("limits: memory without a limit is not supported; name a number".to_owned());
     }
+    let container = info.container.as_ref().map(container_in).transpose()?.flatten();
+    let command = match (&container, &command.value) {
+        // What the image runs by itself, with these arguments.
+        (Some(_), None) => v1::Command {
+            argv: command.arguments.clone(),
+            ..command_of(String::new(), Vec::new(), command)?
+        },
+        _ => command_in(command)?,
+    };
     let grace = info.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
+    let longest = info.max_completion_time.as_ref();
     let labels = info.labels.as_ref().map(|labels| &labels.labels[..]).unwrap_or_default();
     Ok(v1::TaskInfo {
         task_id: name.to_owned(),
         resources: Some(amounts::resources_out(request)),
-        command: Some(command_in(command)?),
+        command: Some(command),
         limit_cpus: limit("cpus"),
         limit_memory_mib: limit("mem"),
         kill_grace_ms: grace.map(|grace| grace_ms(grace.nanoseconds)),
+        max_completion_ms: longest.map(|longest| grace_ms(longest.nanoseconds)),
+        health_check: info.health_check.as_ref().map(health_in).transpose()?,
+        check: info.check.as_ref().map(check_in).transpose()?,
         labels: labels
             .iter()
             .map(|label| (label.key.clone(), label.value.clone().unwrap_or_default()))
             .collect(),
+        container,
         ..v1::TaskInfo::default()
     })
 }
@@ -84,38 +108,37 @@ pub(super) fn grace_ms(nanoseconds: i64) -> u64 {
     u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000
 }
 
-/// What is asked for and would be left out without a word.
-fn not_yet(info: &TaskInfo) -> Result<(), String> {
-    let asked = [
-        (info.container.is_some(), "container"),
-        (info.health_check.is_some(), "health_check"),
-        (info.check.is_some(), "check"),
-        (info.max_completion_time.is_some(), "max_completion_time"),
-        (info.command.as_ref().is_some_and(|command| !command.uris.is_empty()), "command.uris"),
-    ];
-    match asked.into_iter().find(|(there, _)| *there) {
-        Some((_, what)) => Err(format!("{what} is not supported yet")),
-        None => Ok(()),
-    }
-}
-
-fn command_in(command: &CommandInfo) -> Result<v1::Command, String> {
+pub(super) fn command_in(command: &CommandInfo) -> Result<v1::Command, String> {
     let value = command.value.clone().unwrap_or_default();
     if value.is_empty() {
         return Err("command.value is empty: there is nothing to run".to_owned());
     }
-    let (shell, argv) = if command.shell() {
-        (value, Vec::new())
-    } else {
-        // Its own name for itself comes first and is the program's here.
-        let arguments = command.arguments.iter().skip(1).cloned();
-        (String::new(), [value].into_iter().chain(arguments).collect())
-    };
+    if command.shell() {
+        return command_of(value, Vec::new(), command);
+    }
+    // Its own name for itself comes first and is the program's here.
+    let arguments = command.arguments.iter().skip(1).cloned();
+    command_of(String::new(), [value].into_iter().chain(arguments).collect(), command)
+}
+
+fn command_of(
+    shell: String,
+    argv: Vec<String>,
+    command: &CommandInfo,
+) -> Result<v1::Command, String> {
+    let uris = command.uris.iter().map(|uri| v1::Uri {
+        value: uri.value.clone(),
+        extract: Some(uri.extract()),
+        executable: uri.executable(),
+        cache: uri.cache(),
+        output_file: uri.output_file.clone().unwrap_or_default(),
+    });
     Ok(v1::Command {
         shell,
         argv,
         environment: environment_in(command)?,
         user: command.user.clone().unwrap_or_default(),
+        uris: uris.collect(),
     })
 }
 
@@ -138,15 +161,14 @@ fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
             "executor {id:?}: the default executor runs task groups only (LAUNCH_GROUP)"
         ));
     }
-    if info.container.is_some() {
-        return Err(format!("executor {id:?}: container is not supported yet"));
+    if info.container.as_ref().map(container_in).transpose()?.flatten().is_some() {
+        return Err(format!(
+            "executor {id:?}: executors in Docker containers are not supported yet"
+        ));
     }
     let Some(command) = &info.command else {
         return Err(format!("executor {id:?} has no command"));
     };
-    if !command.uris.is_empty() {
-        return Err(format!("executor {id:?}: command.uris is not supported yet"));
-    }
     let request = resources_in(&info.resources)?.resources;
     let grace = info.shutdown_grace_period.as_ref();
     let task = v1::TaskInfo {

@@ -151,12 +151,12 @@ impl Snapshot {
         let offers = state.offers.iter().filter_map(|offer| {
             let role = state.roles.get(state.seats.at(offer.seat)?.role);
             Some(OfferSeen {
-                id: offer.id,
+                id: offer.made.offer,
                 framework: offer.framework,
-                agent: offer.agent,
+                agent: offer.made.agent,
                 role: Arc::clone(&role.name),
-                resources: offer.resources.clone(),
-                reserved: offer.reserved.clone(),
+                resources: offer.made.resources.clone(),
+                reserved: offer.made.reserved.clone(),
                 revocable: offer.revocable,
             })
         });

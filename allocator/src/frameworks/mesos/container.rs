@@ -1,0 +1,99 @@
+//! In what a task runs, as Mesos frameworks say it.
+
+use headroom_proto::{
+    mesos::v1::{
+        ContainerInfo, Volume, container_info, container_info::docker_info::Network, image, volume,
+    },
+    v1,
+};
+
+/// The container; `None`: a process of the node, as it is.
+pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::Container>, String> {
+    left_out(info)?;
+    let docker = match info.r#type() {
+        container_info::Type::Docker => {
+            let given = info.docker.as_ref().ok_or("container.docker is not set")?;
+            docker_in(given)?
+        }
+        container_info::Type::Mesos => {
+            let image = info.mesos.as_ref().and_then(|mesos| mesos.image.as_ref());
+            let Some(image) = image else {
+                return match info.volumes.is_empty() {
+                    true => Ok(None),
+                    false => Err("container.volumes need an image here".to_owned()),
+                };
+            };
+            let (image::Type::Docker, Some(named)) = (image.r#type(), &image.docker) else {
+                return Err("container: images other than Docker's are not supported".to_owned());
+            };
+            v1::DockerContainer {
+                image: named.name.clone(),
+                force_pull: !image.cached(),
+                ..v1::DockerContainer::default()
+            }
+        }
+    };
+    let volumes = info.volumes.iter().map(volume_in).collect::<Result<_, _>>()?;
+    let hostname = info.hostname.clone().unwrap_or_default();
+    let docker = v1::DockerContainer { volumes, hostname, ..docker };
+    Ok(Some(v1::Container { kind: Some(v1::container::Kind::Docker(docker)) }))
+}
+
+/// What is asked for and would be left out without a word.
+fn left_out(info: &ContainerInfo) -> Result<(), String> {
+    let asked = [
+        (!info.network_infos.is_empty(), "network_infos"),
+        (info.linux_info.is_some(), "linux_info"),
+        (info.rlimit_info.is_some(), "rlimit_info"),
+        (info.tty_info.is_some(), "tty_info"),
+    ];
+    match asked.into_iter().find(|(there, _)| *there) {
+        Some((_, what)) => Err(format!("container.{what} is not supported")),
+        None => Ok(()),
+    }
+}
+
+fn docker_in(given: &container_info::DockerInfo) -> Result<v1::DockerContainer, String> {
+    let network = match given.network() {
+        Network::Host => v1::DockerNetwork::Host,
+        Network::Bridge => v1::DockerNetwork::Bridge,
+        Network::None => v1::DockerNetwork::None,
+        Network::User => {
+            return Err("container.docker.network USER is not supported".to_owned());
+        }
+    };
+    let ports = given.port_mappings.iter().map(|mapping| v1::PortMapping {
+        host_port: mapping.host_port,
+        container_port: mapping.container_port,
+        protocol: mapping.protocol.clone().unwrap_or_default(),
+    });
+    let parameters = given.parameters.iter().map(|parameter| v1::DockerParameter {
+        key: parameter.key.clone(),
+        value: parameter.value.clone(),
+    });
+    Ok(v1::DockerContainer {
+        image: given.image.clone(),
+        network: network.into(),
+        port_mappings: ports.collect(),
+        parameters: parameters.collect(),
+        privileged: given.privileged(),
+        force_pull: given.force_pull_image(),
+        ..v1::DockerContainer::default()
+    })
+}
+
+fn volume_in(given: &Volume) -> Result<v1::DockerVolume, String> {
+    let source = given.source.as_ref();
+    let by_source = source.and_then(|source| source.host_path.as_ref()).map(|host| &host.path);
+    let Some(host_path) = given.host_path.as_ref().or(by_source) else {
+        return Err(format!(
+            "container.volumes: {} has no host_path, and others are not supported",
+            given.container_path
+        ));
+    };
+    Ok(v1::DockerVolume {
+        host_path: host_path.clone(),
+        container_path: given.container_path.clone(),
+        read_only: given.mode() == volume::Mode::Ro,
+    })
+}
