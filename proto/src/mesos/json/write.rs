@@ -1,35 +1,38 @@
 //! From messages to JSON.
 
+use crate::mesos::POOL;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost_reflect::{
-    Cardinality, DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, Value,
+    Cardinality, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _,
+    Value,
 };
 use serde::{
     Serialize, Serializer,
     ser::{SerializeMap as _, SerializeSeq as _},
 };
+use std::{collections::HashMap, sync::LazyLock};
 
-/// A message as it is written.
-pub(super) struct Written<'a>(pub(super) &'a DynamicMessage);
-
-impl Serialize for Written<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(message) = self;
-        let mut map = serializer.serialize_map(None)?;
-        let descriptor = message.descriptor();
-        // In the order of the `.proto` file, as Mesos does; `fields()` is in that of the numbers.
-        let declared = descriptor.descriptor_proto().field.iter();
-        for field in
-            declared.filter_map(|field| descriptor.get_field(field.number().try_into().ok()?))
-        {
-            if message.has_field(&field) || always(&field) {
-                let value = message.get_field(&field);
-                map.serialize_entry(field.name(), &Entry(&value, &field.kind()))?;
-            }
-        }
-        map.end()
-    }
+/// What is written of one field.
+struct Planned {
+    field: FieldDescriptor,
+    kind: Kind,
+    /// Also when it is unset.
+    always: bool,
 }
+
+/// The fields of every message, in the order of the `.proto` file, as Mesos writes them; looking it
+/// up anew for each message takes longer than writing it.
+static PLANS: LazyLock<HashMap<String, Vec<Planned>>> = LazyLock::new(|| {
+    let plan = |message: MessageDescriptor| {
+        let declared = message.descriptor_proto().field.iter();
+        let numbers = declared.filter_map(|field| u32::try_from(field.number()).ok());
+        let fields = numbers.filter_map(|number| message.get_field(number));
+        let planned =
+            |field: FieldDescriptor| Planned { kind: field.kind(), always: always(&field), field };
+        (message.full_name().to_owned(), fields.map(planned).collect())
+    };
+    POOL.all_messages().map(plan).collect()
+});
 
 /// Whether the field is written though it is unset. A required one is only unset here as the value
 /// of a map: `prost` leaves a message of nothing but zeros out of the entry.
@@ -38,6 +41,24 @@ fn always(field: &FieldDescriptor) -> bool {
     let deprecated = || source.options.as_ref().is_some_and(|options| options.deprecated());
     field.cardinality() == Cardinality::Required
         || (source.default_value.is_some() && !deprecated())
+}
+
+/// A message as it is written.
+pub(super) struct Written<'a>(pub(super) &'a DynamicMessage);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message) = self;
+        let mut map = serializer.serialize_map(None)?;
+        let plan = PLANS.get(message.descriptor().full_name());
+        for Planned { field, kind, always } in plan.into_iter().flatten() {
+            if *always || message.has_field(field) {
+                let value = message.get_field(field);
+                map.serialize_entry(field.name(), &Entry(&value, kind))?;
+            }
+        }
+        map.end()
+    }
 }
 
 struct Entry<'a>(&'a Value, &'a Kind);
