@@ -5,3 +5,4 @@ pub(crate) mod http;
 pub(crate) mod master;
 pub(crate) mod paths;
 pub(crate) mod resources;
+pub(crate) mod support;

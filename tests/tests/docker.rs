@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 /// Runs until there is a file of its name in the volume, then ends with code 5.
 const WAITS: &str = "echo ready; while [ ! -e /go/$NAME ]; do sleep 0.05; done; echo gone; exit 5";
 /// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
-const LENDS: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_window_s = 10\n";
+const LENDS: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 10\n";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node with Docker, or none where the test cannot run.
@@ -234,7 +234,7 @@ fn orphans_of_ours_are_removed_at_a_restart_and_others_are_not() {
     let _ = docker.run(&["create", "--name", "another", "--label", label, IMAGE, "true"]);
     cluster.kill_agent();
     // Nobody knows of the task any more, and nobody supervises it.
-    fs::remove_dir_all(cluster.house.state().join("agent/containers")).expect("documents");
+    fs::remove_dir_all(cluster.house.state().join("agent/meta/containers")).expect("documents");
     cluster.start_agent(&settings, &[]);
     cluster.empty();
     let mut others = vec!["another".to_owned(), "foreign".to_owned()];

@@ -308,7 +308,7 @@ impl Keeper {
         let own = own.unwrap_or(&host.told_id).to_owned();
         status.executor_id = Some(mesos::ExecutorId { value: own });
         let is_next = task.telling.is_all_told();
-        task.state = state;
+        task.set_state(state);
         if task.telling.push(Told::by_executor(state, &status.encode_to_vec()), uuid) {
             host.acknowledge(&name, &bytes);
         }

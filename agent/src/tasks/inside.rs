@@ -14,6 +14,8 @@ use std::{
 
 const FILE: &str = "task.json";
 const INFO_FILE: &str = "task_info";
+/// There once its executor has spoken of it, and so is not to be told of it again.
+const KNOWN_FILE: &str = "known";
 /// Below the container's documents: a directory for each of its tasks.
 const DIRECTORY: &str = "tasks";
 
@@ -64,7 +66,10 @@ impl Inside {
     fn of(executor: u64, document: Document, dir: PathBuf) -> Result<Self, CheckpointError> {
         let Document { framework, name, revocable, order } = document;
         let telling = Telling::open(&dir)?;
-        let state = telling.newest().map_or(wire::TaskState::Staging, |told| told.state());
+        // The newest update may be acknowledged and gone: then it was no end.
+        let known = dir.join(KNOWN_FILE).exists();
+        let quiet = if known { wire::TaskState::Running } else { wire::TaskState::Staging };
+        let state = telling.newest().map_or(quiet, |told| told.state());
         Ok(Self { executor, framework, name, revocable, order, state, telling, dir })
     }
 
@@ -88,6 +93,15 @@ impl Inside {
     /// What its framework wrote: `mesos.v1.TaskInfo`, encoded.
     pub(super) fn info(&self) -> io::Result<Vec<u8>> {
         fs::read(self.dir.join(INFO_FILE))
+    }
+
+    /// Its executor tells how it is.
+    pub(super) fn set_state(&mut self, state: wire::TaskState) {
+        if self.state == wire::TaskState::Staging {
+            // If this fails it may be told to its executor twice, after a restart of the agent.
+            let _ = fs::write(self.dir.join(KNOWN_FILE), "");
+        }
+        self.state = state;
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -167,8 +167,7 @@ impl Life {
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(()) };
         let is_ours = || self.members.pids().contains(&pid);
         // It may have ended between the two looks.
-        let is_there = || Path::new("/proc").join(pid.to_string()).exists();
-        if is_ours() || !is_there() || is_ours() {
+        if is_ours() || !runs(pid) || is_ours() {
             return Ok(());
         }
         Err(refused("run it", "it put the container outside the control group it was given"))
@@ -335,4 +334,12 @@ async fn at(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
+}
+
+/// Whether a process is there and has not ended: one that nobody has waited for yet is in no group.
+fn runs(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name, in parentheses, may hold anything (proc_pid_stat(5)).
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !['Z', 'X'].contains(&state))
 }

@@ -2,6 +2,7 @@
 
 use super::{
     framework::framework_in,
+    table::{call_refusal, operation_refusal},
     task::{grace_ms, launch_in},
 };
 use crate::mesos::resources::resources_in;
@@ -42,6 +43,10 @@ fn wrong(why: impl Into<String>) -> CallFault {
 /// A call's commands, in order; none: it is taken and changes nothing.
 pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, CallFault> {
     let missing = |what: &str| wrong(format!("Expecting '{what}' to be present"));
+    if let Some(why) = call_refusal(call.r#type()) {
+        let name = call.r#type().as_str_name();
+        return Err(CallFault::Unsupported(format!("{name} is not supported: {why}")));
+    }
     Ok(vec![match call.r#type() {
         Type::Subscribe | Type::Unknown => return Err(wrong("unexpected call")),
         Type::Teardown => Command::Teardown(caller.framework),
@@ -101,11 +106,8 @@ pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, Ca
         Type::Request
         | Type::AcceptInverseOffers
         | Type::DeclineInverseOffers
-        | Type::AcknowledgeOperationStatus => return Ok(Vec::new()),
-        Type::ReconcileOperations => {
-            let why = "RECONCILE_OPERATIONS is not supported: operations have no feedback here";
-            return Err(CallFault::Unsupported(why.to_owned()));
-        }
+        | Type::AcknowledgeOperationStatus
+        | Type::ReconcileOperations => return Ok(Vec::new()),
         Type::UpdateFramework => {
             let update = call.update_framework.ok_or_else(|| missing("update_framework"))?;
             let info = framework_in(&update.framework_info, update.offer_constraints.as_ref());
@@ -159,6 +161,10 @@ fn deeds_in(operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
             }
             OperationType::Reserve => {
                 let reserve = operation.reserve.as_ref().ok_or_else(missing)?;
+                if !reserve.source.is_empty() {
+                    let why = "RESERVE with `source` is not supported: unreserve first";
+                    return Err(CallFault::Unsupported(why.to_owned()));
+                }
                 Operation::Reserve(parts(&reserve.resources)?)
             }
             OperationType::Unreserve => {
@@ -174,7 +180,9 @@ fn deeds_in(operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
                 Operation::Destroy(parts(&destroy.volumes)?)
             }
             other => {
-                let why = format!("the operation {} is not supported", other.as_str_name());
+                let why = operation_refusal(other).unwrap_or("it is not known");
+                let name = other.as_str_name();
+                let why = format!("the operation {name} is not supported: {why}");
                 return Err(CallFault::Unsupported(why));
             }
         };

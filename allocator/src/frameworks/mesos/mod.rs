@@ -8,6 +8,7 @@ mod framework;
 mod sessions;
 pub(crate) mod status;
 mod stream;
+mod table;
 mod task;
 
 use crate::mesos::http::{Format, read, refuse, wanted};

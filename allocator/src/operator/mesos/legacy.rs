@@ -11,13 +11,8 @@ mod task;
 
 pub(super) use role::weight;
 
-use super::{
-    Door,
-    metrics::metrics,
-    now_s,
-    table::{PATHS, Support},
-    writes::refused,
-};
+use super::{Door, metrics::metrics, now_s, table::PATHS, writes::refused};
+use crate::mesos::support::Support;
 use crate::{
     driver::CallError,
     mesos::{http::refuse, master::VERSION, paths::at},

@@ -1,21 +1,9 @@
 //! Which of Mesos' operator calls are answered, and how those that are not are refused. What is
 //! here is what the door does; docs/mesos.md has the same table, which a test compares.
 
+use crate::mesos::support::Support::{self, But, NotYet, Yes};
 use axum::http::StatusCode;
 use headroom_proto::mesos::v1::master::call::Type;
-
-/// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Support {
-    /// As in Mesos.
-    Yes,
-    /// With this difference.
-    But(&'static str),
-    /// Refused with 501 and this sentence.
-    NotYet(&'static str),
-}
-
-use Support::{But, NotYet, Yes};
 
 const FILES: &str = "files are read through `headroom logs`, not through the master";
 const VOLUMES: &str = "volumes keep their size; destroy one and create a larger one";
@@ -108,25 +96,13 @@ pub(super) fn refusal(call: Type) -> Option<(StatusCode, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt::Write as _;
-
-    fn rows<'a>(all: impl Iterator<Item = (&'a str, Support)>) -> String {
-        all.fold(String::new(), |mut text, (name, support)| {
-            let (answer, more) = match support {
-                Yes => ("yes", ""),
-                But(difference) => ("yes", difference),
-                NotYet(why) => ("501", why),
-            };
-            let _ = writeln!(text, "| `{name}` | {answer} | {more} |");
-            text
-        })
-    }
+    use crate::mesos::support::rows;
 
     #[test]
     fn the_documentation_has_the_same_tables() {
         let page = include_str!("../../../../docs/mesos.md");
-        let calls = rows(CALLS.iter().map(|(call, support)| (call.as_str_name(), *support)));
-        let paths = rows(PATHS.iter().map(|(path, support)| (*path, *support)));
+        let calls = rows("501", CALLS.iter().map(|(call, support)| (call.as_str_name(), *support)));
+        let paths = rows("501", PATHS.iter().map(|(path, support)| (*path, *support)));
         for table in [calls, paths] {
             assert!(page.contains(&table), "docs/mesos.md lacks these rows:\n{table}");
         }
