@@ -76,3 +76,7 @@ again = ask(dict(subscribe, framework_id=framework_id,
 equal(again.status, 200)
 ours["Mesos-Stream-Id"] = again.getheader("Mesos-Stream-Id")
 equal(code(call("TEARDOWN"), ours)[0], 202)
+
+# The stream of a framework that has torn itself down ends without an error.
+told = b"".join(iter(lambda: again.read1(65536), b""))
+assert b"SUBSCRIBED" in told and b'"ERROR"' not in told, told

@@ -1,6 +1,8 @@
 // npm's mesos-framework: registers and runs tasks, which end as they should.
 "use strict";
 
+// It logs into this folder, and falls without.
+require("fs").mkdirSync("logs", { recursive: true });
 const { Scheduler, Mesos } = require("mesos-framework");
 const mesos = Mesos.getMesos();
 

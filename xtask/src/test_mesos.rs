@@ -32,10 +32,12 @@ pub(crate) fn run() -> Result<()> {
         println!("skipped: the clients of Mesos cannot be installed: {problem:#}");
         return Ok(());
     }
-    cargo(&["build", "--bins"], &clients)?;
-    let test = ["test", "-p", "headroom-tests", "--test", "mesos_clients"];
+    // Both choose the same packages as `cargo xtask test`: otherwise features differ, and all is
+    // built again.
+    let target = ["--test", "mesos_clients"];
+    cargo(&[&["build", "--bins"][..], &target].concat(), &clients)?;
     let flags = ["--", "--ignored", "--show-output", "--test-threads", "2"];
-    cargo(&[&test[..], &flags].concat(), &clients)
+    cargo(&[&["test"][..], &target, &flags].concat(), &clients)
 }
 
 fn cargo(arguments: &[&str], clients: &Path) -> Result<()> {
