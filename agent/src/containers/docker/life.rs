@@ -166,8 +166,10 @@ impl Life {
         let pid = state.and_then(|state| state.pid).and_then(|pid| i32::try_from(pid).ok());
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(()) };
         let is_ours = || self.members.pids().contains(&pid);
-        // It may have ended between the two looks.
-        let is_there = || Path::new("/proc").join(pid.to_string()).exists();
+        // It may have ended between the two looks. An ending process gives up its memory, and with it
+        // its command line, before its group (do_exit in kernel/exit.c), and stays to be waited for.
+        let line = || fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline"));
+        let is_there = || line().is_ok_and(|line| !line.is_empty());
         if is_ours() || !is_there() || is_ours() {
             return Ok(());
         }
