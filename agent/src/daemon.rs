@@ -79,7 +79,7 @@ pub enum DaemonError {
 /// It could not be started.
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), DaemonError> {
     let _lock = lock(&config)?;
-    let door = web::Door::open(config.listen.as_deref(), &config.allocator)?;
+    let door = web::Door::open(config.listen.as_deref(), &config.allocator, &config.state_dir)?;
     let at = door.as_ref().map(web::Door::address);
     let address = at.map(|address| address.to_string()).unwrap_or_default();
     let tree = make_tree(&config);

@@ -31,7 +31,9 @@ fn nothing() -> axum::Router {
 
 /// A server of the test's own, for as long as the test's process lives.
 fn serve(router: axum::Router) -> SocketAddr {
-    let door = Door::open(Some("127.0.0.1:0"), "").expect("a port").expect("a server");
+    let door = Door::open(Some("127.0.0.1:0"), "", std::path::Path::new(""))
+        .expect("a port")
+        .expect("a server");
     let address = door.address();
     std::thread::spawn(move || {
         let runtime =

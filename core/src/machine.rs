@@ -322,7 +322,7 @@ impl Machine {
         if !self.state.frameworks.contains_key(&id) {
             return Err(Refusal::UnknownFramework(id));
         }
-        self.end_framework(id, "it was torn down", effects);
+        self.end_framework(id, crate::subscription::TORN_DOWN, effects);
         Ok(Reply::Done)
     }
 

@@ -17,6 +17,8 @@ pub(crate) const RESTORED_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a stream is told that a newer one of its framework takes the place of.
 pub const ELSEWHERE: &str = "the framework has subscribed elsewhere";
+/// What a stream is told whose framework was torn down, by itself or by an operator.
+pub const TORN_DOWN: &str = "it was torn down";
 
 impl Machine {
     pub(crate) fn subscribe(

@@ -7,6 +7,7 @@ mod prebuilt;
 mod setup;
 mod strip;
 mod test;
+mod test_mesos;
 mod test_skips;
 mod toolchain;
 mod vm;

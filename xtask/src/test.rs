@@ -12,12 +12,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{prebuilt, test_skips::Skips, workspace};
+use crate::{prebuilt, test_mesos, test_skips::Skips, workspace};
 
 /// Options of the tests.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only tests whose name holds this.
+    /// Only tests whose name holds this; `mesos`: the clients of Mesos instead of all else.
     filter: Option<String>,
 }
 
@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
 const THREADS: &str = "2";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.filter.as_deref() == Some(test_mesos::WORD) {
+        return test_mesos::run();
+    }
     prebuilt::check()?;
     say_what_this_machine_lacks();
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -1,14 +1,18 @@
 //! Where the server listens, and by what address others reach it.
 
+use crate::checkpoint;
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs as _, UdpSocket},
+    path::Path,
 };
 use thiserror::Error;
 use tracing::warn;
 
 /// Unless the operator says otherwise: the port of Mesos' agents, for this machine only.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:5051";
+/// Where the agent listened last, below its state directory.
+const FILE: &str = "listened.json";
 
 /// Why there is no server.
 #[derive(Debug, Error)]
@@ -33,19 +37,21 @@ pub struct Door {
 }
 
 impl Door {
-    /// Binds `listen` (`host:port`). Nothing given: the default port, or any free one where another
+    /// Binds `listen` (`host:port`). Nothing given: where the agent of this state directory listened
+    /// last, as its executors look for it there; else the default port, or any free one where another
     /// agent of this machine has it. Empty: no server.
     ///
     /// # Errors
     /// What was given can't be listened on.
-    pub fn open(listen: Option<&str>, allocator: &str) -> Result<Option<Self>, DoorError> {
+    pub fn open(
+        listen: Option<&str>,
+        allocator: &str,
+        state_dir: &Path,
+    ) -> Result<Option<Self>, DoorError> {
         let bound = match listen {
             Some("") => return Ok(None),
             Some(listen) => bind(listen)?,
-            None => bind(DEFAULT_LISTEN).or_else(|fault| {
-                warn!("{fault}; any free port is taken");
-                bind("127.0.0.1:0")
-            })?,
+            None => bind_again(&state_dir.join(FILE))?,
         };
         let (listener, mut address) = bound;
         if address.ip().is_unspecified() {
@@ -71,6 +77,27 @@ impl Door {
     }
 }
 
+/// Where it was bound last, if that is free.
+fn bind_again(file: &Path) -> Result<(TcpListener, SocketAddr), DoorError> {
+    let last: Option<SocketAddr> = checkpoint::load_or_quarantine(file)
+        .unwrap_or_else(|fault| Err(fault.to_string()))
+        .unwrap_or_else(|reason| {
+            warn!("where the agent listened last is not known: {reason}");
+            None
+        });
+    if let Some(bound) = last.and_then(|last| bind(&last.to_string()).ok()) {
+        return Ok(bound);
+    }
+    let bound = bind(DEFAULT_LISTEN).or_else(|fault| {
+        warn!("{fault}; any free port is taken");
+        bind("127.0.0.1:0")
+    })?;
+    if let Err(fault) = checkpoint::save(file, &bound.1) {
+        warn!("executors will not find the agent after its next start: {fault}");
+    }
+    Ok(bound)
+}
+
 fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), DoorError> {
     let fault = |source| DoorError::Listen { listen: listen.to_owned(), source };
     let listener = TcpListener::bind(listen).map_err(fault)?;
@@ -94,17 +121,31 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_an_error_if_it_was_asked_for() {
-        let taken = Door::open(Some("127.0.0.1:0"), "").unwrap().unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let open = |listen| Door::open(listen, "", state.path());
+        let taken = open(Some("127.0.0.1:0")).unwrap().unwrap();
         let address = taken.address().to_string();
-        let fault = Door::open(Some(&address), "").unwrap_err().to_string();
+        let fault = open(Some(&address)).unwrap_err().to_string();
         assert!(fault.contains(&address) && fault.contains("--listen"), "{fault}");
-        assert!(Door::open(Some(""), "").unwrap().is_none());
-        assert!(Door::open(None, "").unwrap().is_some());
+        assert!(open(Some("")).unwrap().is_none());
+        assert!(open(None).unwrap().is_some());
     }
 
     #[test]
     fn others_are_told_an_address_they_can_reach() {
-        let door = Door::open(Some("0.0.0.0:0"), "http://127.0.0.1:5050").unwrap().unwrap();
-        assert_eq!(door.address().ip().to_string(), "127.0.0.1");
+        let state = tempfile::tempdir().unwrap();
+        let door = Door::open(Some("0.0.0.0:0"), "http://127.0.0.1:5050", state.path());
+        assert_eq!(door.unwrap().unwrap().address().ip().to_string(), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_restarted_agent_is_where_its_executors_look_for_it() {
+        let state = tempfile::tempdir().unwrap();
+        let open = || Door::open(None, "", state.path()).unwrap().unwrap();
+        let default = TcpListener::bind(DEFAULT_LISTEN);
+        let first = open();
+        let address = first.address();
+        drop((first, default));
+        assert_eq!(open().address(), address);
     }
 }

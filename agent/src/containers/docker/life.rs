@@ -166,8 +166,11 @@ impl Life {
         let pid = state.and_then(|state| state.pid).and_then(|pid| i32::try_from(pid).ok());
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(()) };
         let is_ours = || self.members.pids().contains(&pid);
-        // It may have ended between the two looks.
-        if is_ours() || !runs(pid) || is_ours() {
+        // It may have ended between the two looks. An ending process gives up its memory, and with it
+        // its command line, before its group (do_exit in kernel/exit.c), and stays to be waited for.
+        let line = || fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline"));
+        let is_there = || line().is_ok_and(|line| !line.is_empty());
+        if is_ours() || !is_there() || is_ours() {
             return Ok(());
         }
         Err(refused("run it", "it put the container outside the control group it was given"))
@@ -334,12 +337,4 @@ async fn at(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Whether a process is there and has not ended: one that nobody has waited for yet is in no group.
-fn runs(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything (proc_pid_stat(5)).
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| !['Z', 'X'].contains(&state))
 }

@@ -8,6 +8,7 @@ use crate::mesos::{
 use headroom_core::{
     effect::{Effect, OfferMade},
     ids::{AgentId, FrameworkId},
+    subscription::{ELSEWHERE, TORN_DOWN},
 };
 use headroom_proto::mesos::v1::{
     self as mesos, Attribute, DomainInfo, ExecutorId, Offer, OfferId, domain_info,
@@ -38,7 +39,7 @@ impl Teller {
     pub(super) fn events(&self, effect: Effect) -> Vec<Event> {
         match effect {
             Effect::Subscribed(framework, _) => vec![self.subscribed(framework), heartbeat()],
-            Effect::EndStream(_, _, why) => vec![error(&as_mesos_says(why))],
+            Effect::EndStream(_, _, why) => last_words(&why),
             Effect::Offers(framework, offers) => self.offers(framework, &offers),
             Effect::Rescind(_, offer, _) => {
                 let offer_id = OfferId { value: offer.to_string() };
@@ -111,8 +112,14 @@ impl Teller {
     }
 }
 
-fn as_mesos_says(why: String) -> String {
-    if why == headroom_core::subscription::ELSEWHERE { FAILED_OVER.to_owned() } else { why }
+/// A framework that was torn down is told nothing, as in Mesos: it asked for it, or hears of it when
+/// it subscribes again.
+fn last_words(why: &str) -> Vec<Event> {
+    match why {
+        TORN_DOWN => Vec::new(),
+        ELSEWHERE => vec![error(FAILED_OVER)],
+        why => vec![error(why)],
+    }
 }
 
 fn of(kind: Type) -> Event {
