@@ -109,6 +109,12 @@ fn npm_mesos_framework_runs_tasks() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_example_computes_squares() {
+    check("../../examples/pymesos/scheduler.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn pymesos_fails_over() {
     if !can_run() {
         return;
@@ -169,5 +175,6 @@ fn pymesos_runs_a_task_in_docker() {
     if let Some(docker) = Docker::start(&[]) {
         let cluster = Cluster::up(&docker.settings(Settings::quick()));
         run(&cluster, "docker.py", &[IMAGE]);
+        run(&cluster, "../../examples/pymesos/docker.py", &[IMAGE, "cat /marker"]);
     }
 }
