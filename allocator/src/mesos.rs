@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod master;
+pub(crate) mod node;
 pub(crate) mod paths;
 pub(crate) mod resources;
 pub(crate) mod support;

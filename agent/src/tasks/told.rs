@@ -73,12 +73,6 @@ impl Told {
         Self::new(state, reason, message)
     }
 
-    /// Why it is so.
-    #[must_use]
-    pub fn reason(&self) -> wire::Reason {
-        wire::Reason::try_from(self.reason).unwrap_or_default()
-    }
-
     /// It runs, and its checks have found something new.
     #[must_use]
     pub fn checked(checked: &Checked) -> Self {

@@ -3,6 +3,7 @@
 use super::{framework::Traits, status::status_out};
 use crate::mesos::{
     master::Master,
+    node::{attribute, domain_out},
     resources::{Style, resources_out},
 };
 use headroom_core::{
@@ -11,13 +12,12 @@ use headroom_core::{
     subscription::{ELSEWHERE, TORN_DOWN},
 };
 use headroom_proto::mesos::v1::{
-    self as mesos, Attribute, DomainInfo, ExecutorId, Offer, OfferId, domain_info,
+    self as mesos, ExecutorId, Offer, OfferId,
     resource::AllocationInfo,
     scheduler::{
         Event,
         event::{self, Type},
     },
-    value,
 };
 use std::sync::Arc;
 
@@ -136,19 +136,4 @@ pub(super) fn error(message: &str) -> Event {
 
 fn agent_id(agent: AgentId) -> mesos::AgentId {
     mesos::AgentId { value: agent.to_string() }
-}
-
-fn attribute((name, text): (&String, &String)) -> Attribute {
-    Attribute {
-        name: name.clone(),
-        r#type: value::Type::Text.into(),
-        text: Some(value::Text { value: text.clone() }),
-        ..Attribute::default()
-    }
-}
-
-fn domain_out(domain: &headroom_core::domain::Domain) -> DomainInfo {
-    let region = domain_info::fault_domain::RegionInfo { name: domain.region.clone() };
-    let zone = domain_info::fault_domain::ZoneInfo { name: domain.zone.clone() };
-    DomainInfo { fault_domain: Some(domain_info::FaultDomain { region, zone }) }
 }

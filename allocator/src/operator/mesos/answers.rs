@@ -7,6 +7,7 @@ use super::{
     snapshot::{AgentSeen, FrameworkSeen, OfferSeen, RoleSeen, Snapshot, TaskSeen},
     states::told,
 };
+use crate::mesos::node::{attribute, domain_out};
 use crate::mesos::{
     master::{AGENT_CAPABILITIES, AGENT_PORT, Master, VERSION},
     resources::{NAMES, Style, resources_out},
@@ -19,8 +20,7 @@ use headroom_core::{
     roles::WEIGHT_ONE,
 };
 use headroom_proto::mesos::v1::{
-    self, AgentInfo, Attribute, DomainInfo, ExecutorId, ExecutorInfo, Resource, TaskId, agent_info,
-    domain_info, executor_info,
+    self, AgentInfo, ExecutorId, ExecutorInfo, Resource, TaskId, agent_info, executor_info,
     master::response::{
         GetAgents, GetExecutors, GetFrameworks, GetMetrics, GetQuota, GetRoles, GetState, GetTasks,
         GetWeights, get_agents, get_executors, get_frameworks,
@@ -61,11 +61,7 @@ pub(super) fn agent(seen: &AgentSeen, master: &Master) -> get_agents::Agent {
             resources: total.clone(),
             attributes: node.attributes.iter().map(attribute).collect(),
             id: Some(agent_id(seen.id)),
-            domain: node.domain.as_ref().map(|domain| {
-                let region = domain_info::fault_domain::RegionInfo { name: domain.region.clone() };
-                let zone = domain_info::fault_domain::ZoneInfo { name: domain.zone.clone() };
-                DomainInfo { fault_domain: Some(domain_info::FaultDomain { region, zone }) }
-            }),
+            domain: node.domain.as_ref().map(domain_out),
         },
         active: seen.connected,
         deactivated: Some(false),
@@ -76,15 +72,6 @@ pub(super) fn agent(seen: &AgentSeen, master: &Master) -> get_agents::Agent {
         offered_resources: entries(&seen.offered, seen.kept.offered(), seen.lent_offered),
         capabilities: AGENT_CAPABILITIES.iter().map(capability).collect(),
         ..get_agents::Agent::default()
-    }
-}
-
-fn attribute((name, text): (&String, &String)) -> Attribute {
-    Attribute {
-        name: name.clone(),
-        r#type: value::Type::Text.into(),
-        text: Some(value::Text { value: text.clone() }),
-        ..Attribute::default()
     }
 }
 
