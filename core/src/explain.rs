@@ -256,6 +256,9 @@ impl Machine {
             return barrier.to_string();
         }
         let role = &self.state.roles.get(seat.role).name;
+        // Whether a decline hides it is asked of each wanted thing, and of all that is free otherwise.
+        let says_wants = seat.wanted.is_some();
+        let asked = |free: &Resources| if says_wants { request.amounts } else { free.amounts };
         let mut reasons = Vec::new();
         for revocable in [false, true] {
             if !self.state.takes(seat, revocable) {
@@ -267,7 +270,7 @@ impl Machine {
             } else if !seat.is_enough(free.amounts) {
                 let least = seat.minimum.clone().unwrap_or_default();
                 reasons.push(format!("free: {free}, and its framework wants at least {least}"));
-            } else if let Some(until) = agent.filters(revocable).until(slot) {
+            } else if let Some(until) = agent.filters(revocable).until(slot, asked(&free)) {
                 let seconds = until.since(now).as_secs();
                 reasons.push(format!("its framework declined it, for {seconds} s more"));
             } else if !revocable {

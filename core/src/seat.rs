@@ -50,7 +50,7 @@ pub struct Seat {
     pub constraints: Constraints,
     /// The least it wants to be offered at a time.
     pub minimum: Option<Minimum>,
-    /// How many filters it has, on all agents.
+    /// On how many agents it has filters, counted by kind.
     pub filters: usize,
     /// Its outstanding offers, ascending.
     pub offers: VecDeque<OfferId>,
