@@ -63,6 +63,8 @@ pub enum Reason {
     LaunchFailed,
     /// Its description was wrong.
     InvalidTask,
+    /// The description of a task of its group was wrong, or the group's as a whole.
+    InvalidGroup,
     /// The offers it was to use are not there any more.
     InvalidOffers,
     /// Its framework asked.

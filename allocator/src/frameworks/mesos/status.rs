@@ -94,6 +94,7 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
         Reason::AgentLost => (Source::Master, Some(Why::AgentRemoved)),
         Reason::FrameworkRemoved => (Source::Master, Some(Why::FrameworkRemoved)),
         Reason::InvalidTask => (Source::Master, Some(Why::TaskInvalid)),
+        Reason::InvalidGroup => (Source::Master, Some(Why::TaskGroupInvalid)),
         Reason::InvalidOffers => (Source::Master, Some(Why::InvalidOffers)),
         Reason::Reconciliation => (Source::Master, Some(Why::Reconciliation)),
     }

@@ -56,7 +56,7 @@ fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
             };
             let executor = Some(Arc::new(executor_in(executor)?));
             let payload = task.encode_to_vec();
-            Ok((Launch { name, request, executor, payload, fault: None }, parts))
+            Ok((Launch { name, request, executor, payload, ..Launch::default() }, parts))
         }
     }
 }
