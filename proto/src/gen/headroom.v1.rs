@@ -231,6 +231,9 @@ pub struct TaskInfo {
     pub check: ::core::option::Option<Check>,
     #[prost(message, optional, tag = "15")]
     pub container: ::core::option::Option<Container>,
+    /// Of a task in a group: it may use what the group holds together, and has no limits of its own.
+    #[prost(bool, tag = "31")]
+    pub shares_limits: bool,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
