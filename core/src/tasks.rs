@@ -81,6 +81,8 @@ pub enum Reason {
     Reconciliation,
     /// The agent's state directory is full.
     StateDirectoryFull,
+    /// A task of its group failed or was ended, and so was it.
+    GroupEnded,
     /// Its executor ended before it did.
     ExecutorEnded,
     /// Its executor did not register in time.

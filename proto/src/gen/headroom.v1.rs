@@ -503,6 +503,8 @@ pub enum Reason {
     StateDirectoryFull = 13,
     /// the description of a task of its group was wrong, or the group's
     InvalidGroup = 32,
+    /// a task of its group failed or was ended, and so was it
+    GroupEnded = 33,
     /// its executor ended before it did
     ExecutorEnded = 30,
     /// its executor did not register in time
@@ -535,6 +537,7 @@ impl Reason {
             Self::Reconciliation => "REASON_RECONCILIATION",
             Self::StateDirectoryFull => "REASON_STATE_DIRECTORY_FULL",
             Self::InvalidGroup => "REASON_INVALID_GROUP",
+            Self::GroupEnded => "REASON_GROUP_ENDED",
             Self::ExecutorEnded => "REASON_EXECUTOR_ENDED",
             Self::ExecutorSilent => "REASON_EXECUTOR_SILENT",
             Self::MaxCompletionTime => "REASON_MAX_COMPLETION_TIME",
@@ -560,6 +563,7 @@ impl Reason {
             "REASON_RECONCILIATION" => Some(Self::Reconciliation),
             "REASON_STATE_DIRECTORY_FULL" => Some(Self::StateDirectoryFull),
             "REASON_INVALID_GROUP" => Some(Self::InvalidGroup),
+            "REASON_GROUP_ENDED" => Some(Self::GroupEnded),
             "REASON_EXECUTOR_ENDED" => Some(Self::ExecutorEnded),
             "REASON_EXECUTOR_SILENT" => Some(Self::ExecutorSilent),
             "REASON_MAX_COMPLETION_TIME" => Some(Self::MaxCompletionTime),

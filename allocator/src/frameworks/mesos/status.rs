@@ -76,7 +76,7 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
     use WireReason as Why;
     match status.reason {
         // What the built-in executor of commands says.
-        Reason::None | Reason::CommandFailed | Reason::KilledByFramework => {
+        Reason::None | Reason::CommandFailed | Reason::KilledByFramework | Reason::GroupEnded => {
             (Source::Executor, None)
         }
         Reason::KilledByOperator => (Source::Agent, None),
