@@ -51,7 +51,6 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
     command_in(&field, command, info.container.is_some())?;
     if let Some(container) = &info.container {
         container_in(&field, &request, container)?;
-        not_in_docker(&field, &info)?;
     }
     if info.max_completion_ms == Some(0) {
         return Err(wrong(field("max_completion_ms"), "is 0: it could not run at all"));
@@ -68,19 +67,6 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
         plain(field("labels"), value.clone(), MAX_NAME_BYTES)?;
     }
     Ok(Launch { name, request, payload: info.encode_to_vec(), ..Launch::default() })
-}
-
-/// What a Docker container's supervisor does not do, and would leave out without a word.
-fn not_in_docker(field: &dyn Fn(&str) -> String, info: &v1::TaskInfo) -> Result<(), Wrong> {
-    let asked = [
-        (info.health_check.is_some(), "health_check"),
-        (info.check.is_some(), "check"),
-        (info.max_completion_ms.is_some(), "max_completion_ms"),
-    ];
-    match asked.into_iter().find(|(there, _)| *there) {
-        Some((_, what)) => Err(wrong(field(what), "is not done for Docker containers yet")),
-        None => Ok(()),
-    }
 }
 
 fn limits(
