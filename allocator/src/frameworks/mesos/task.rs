@@ -3,6 +3,7 @@
 use super::{
     check::{check_in, health_in},
     container::container_in,
+    group::shares_limits,
 };
 use crate::convert::{
     amounts,
@@ -10,7 +11,7 @@ use crate::convert::{
 };
 use crate::mesos::resources::{Asked, resources_in};
 use headroom_core::{
-    command::Launch, executor::Executor, reservation::Parts, resources::Resources,
+    command::Launch, executor::Executor, ids::AgentId, operate::Placed, resources::Resources,
 };
 use headroom_proto::{
     mesos::v1::{CommandInfo, ExecutorInfo, TaskInfo, environment::variable, executor_info},
@@ -19,16 +20,18 @@ use headroom_proto::{
 use prost::Message as _;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A launch, and the parts it takes of what is kept.
-pub(super) type Placed = (Launch, Option<Parts>);
-
 /// What is to be launched; one that can't be says why, and is told so in its own update.
 pub(super) fn launch_in(info: &TaskInfo) -> Placed {
     let name = info.task_id.value.clone();
     match try_launch(info) {
-        Ok(placed) => placed,
+        Ok((launch, parts)) => (Launch { agent: Some(agent_of(info)), ..launch }, parts),
         Err(fault) => (Launch { name, fault: Some(fault), ..Launch::default() }, None),
     }
+}
+
+/// Where its framework expects it; an id that is none of ours stands for an agent that is nowhere.
+pub(super) fn agent_of(info: &TaskInfo) -> AgentId {
+    info.agent_id.value.parse().unwrap_or(AgentId::from_number(0))
 }
 
 fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
@@ -38,6 +41,9 @@ fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
         return Err("the task uses no resources".to_owned());
     }
     let parts = Some(parts.reserved());
+    if !shares_limits(info) {
+        return Err("only tasks in a task group may have 'share_cgroups' set to 'false'".to_owned());
+    }
     match (&info.executor, &info.command) {
         (Some(_), Some(_)) | (None, None) => {
             Err("a task has a command or an executor, and not both".to_owned())
@@ -47,22 +53,32 @@ fn try_launch(info: &TaskInfo) -> Result<Placed, String> {
             Ok((checked_launch(0, task).map_err(|wrong| wrong.to_string())?, parts))
         }
         (Some(executor), None) => {
-            let task = v1::TaskInfo {
-                task_id: name.clone(),
-                resources: Some(amounts::resources_out(&request)),
-                command: Some(v1::Command::default()),
-                mesos: Some(v1::Mesos { task_info: info.encode_to_vec(), ..v1::Mesos::default() }),
-                ..v1::TaskInfo::default()
-            };
-            let executor = Some(Arc::new(executor_in(executor)?));
-            let payload = task.encode_to_vec();
-            Ok((Launch { name, request, executor, payload, fault: None }, parts))
+            let executor = Arc::new(executor_in(executor)?);
+            Ok((inside(info, name, request, executor), parts))
         }
     }
 }
 
+/// A task that an executor of its framework's own runs.
+pub(super) fn inside(
+    info: &TaskInfo,
+    name: String,
+    request: Resources,
+    executor: Arc<Executor>,
+) -> Launch {
+    let task = v1::TaskInfo {
+        task_id: name.clone(),
+        resources: Some(amounts::resources_out(&request)),
+        command: Some(v1::Command::default()),
+        mesos: Some(v1::Mesos { task_info: info.encode_to_vec(), ..v1::Mesos::default() }),
+        ..v1::TaskInfo::default()
+    };
+    let payload = task.encode_to_vec();
+    Launch { name, request, executor: Some(executor), payload, ..Launch::default() }
+}
+
 /// A task with a container of its own.
-fn command_task(
+pub(super) fn command_task(
     info: &TaskInfo,
     name: &str,
     request: &Resources,
@@ -153,12 +169,13 @@ fn environment_in(command: &CommandInfo) -> Result<BTreeMap<String, String>, Str
     variables.collect()
 }
 
-fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
+pub(super) fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
     let id = info.executor_id.value.clone();
     let id = task_name("executor_id", id).map_err(|wrong| wrong.to_string())?;
     if info.r#type() == executor_info::Type::Default {
         return Err(format!(
-            "executor {id:?}: the default executor runs task groups only (LAUNCH_GROUP)"
+            "executor {id:?}: 'ExecutorInfo.type' must be 'CUSTOM'; the default executor runs task \
+             groups only (LAUNCH_GROUP)"
         ));
     }
     if info.container.as_ref().map(container_in).transpose()?.flatten().is_some() {
