@@ -14,6 +14,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// The node's address, by which others reach it.
+    #[must_use]
+    pub fn ip(&self) -> Option<&str> {
+        Some(self.endpoint.rsplit_once(':')?.0.trim_matches(['[', ']']))
+    }
+
     /// Adds to a task's environment what it does not set itself.
     pub fn tell(&self, spec: &mut ContainerSpec, layout: &Layout, role: &str) {
         let sandbox = layout.sandbox(spec);
@@ -22,10 +28,10 @@ impl Place {
         variables.push(("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace));
         variables.push(("MESOS_ALLOCATION_ROLE", role.to_owned()));
         if spec.outer().is_some()
-            && let Some((ip, _)) = self.endpoint.rsplit_once(':')
+            && let Some(ip) = self.ip()
         {
             // The network is the node's.
-            variables.push(("MESOS_CONTAINER_IP", ip.trim_matches(['[', ']']).to_owned()));
+            variables.push(("MESOS_CONTAINER_IP", ip.to_owned()));
         }
         // A Docker container has a root of its own, and the sandbox another name in it.
         let is_other = |name: &str| spec.docker.is_some() && name == "MESOS_SANDBOX";

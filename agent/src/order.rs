@@ -10,6 +10,7 @@ use crate::{
     fetcher::Uri,
     reserved,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use headroom_core::{reservation::Parts, resources::Amounts};
 use headroom_proto::v1 as wire;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Order {
     /// It belongs to a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Group>,
+    /// What the allocator tells of it to people, in its own form, in base64; empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
     /// It is an executor, and is told this as its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executor: Option<String>,
@@ -106,8 +110,15 @@ impl Order {
             ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
             reserved: reserved::parts(launch.reserved.clone()),
             group: None,
+            about: BASE64.encode(&task.about),
             executor: None,
         })
+    }
+
+    /// What the allocator tells of it to people.
+    #[must_use]
+    pub fn about_bytes(&self) -> Vec<u8> {
+        BASE64.decode(&self.about).unwrap_or_default()
     }
 
     /// As it is kept in a container's description.

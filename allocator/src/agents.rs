@@ -49,7 +49,7 @@ impl Door {
     }
 
     async fn hello(&self, hello: v1::Hello) -> Result<Response<Outgoing>, Status> {
-        let (hello, introduction) = hello_in(hello)?;
+        let (hello, introduction, abouts) = hello_in(hello)?;
         let hostname = hello.hostname.clone();
         if introduction.epoch > u64::from(self.orders.epoch) {
             // It would refuse every order of ours (see Launch.epoch).
@@ -62,7 +62,7 @@ impl Door {
             warn!(hostname, "{reason}");
             return Ok(Response::new(Outgoing::refused(reason)));
         }
-        let (link, feed) = match self.driver.connect_agent(hello).await {
+        let (link, feed) = match self.driver.connect_agent(hello, abouts).await {
             Ok(connected) => connected,
             Err(CallError::Refused(refusal @ (Refusal::Invalid(_) | Refusal::UnknownAgent(_)))) => {
                 warn!(hostname, "refused an agent: {refusal}");

@@ -1,6 +1,6 @@
 //! What an operator can set: flags before `HEADROOM_*` variables before a TOML file before defaults.
 
-use crate::log::LogFormat;
+use crate::{history, log::LogFormat};
 use clap::Args;
 use headroom_core::{
     domain::Domain,
@@ -81,6 +81,8 @@ pub struct Config {
     pub lending: Lending,
     /// Roles by name. Those named here are set so at every start, whatever an operator set since.
     pub roles: BTreeMap<String, RoleConfig>,
+    /// How much is remembered of what is over.
+    pub completed: Completed,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -161,6 +163,30 @@ pub fn limit(given: [Option<f64>; KINDS]) -> Result<Amounts, AmountError> {
     Ok(limit)
 }
 
+/// `[completed]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Completed {
+    /// So many frameworks that have ended.
+    pub frameworks: usize,
+    /// So many ended tasks of each framework, and never more than 50,000 of all.
+    pub tasks_per_framework: usize,
+}
+
+impl Default for Completed {
+    fn default() -> Self {
+        let history::Bounds { frameworks, tasks_a_framework } = history::DEFAULT_BOUNDS;
+        Self { frameworks, tasks_per_framework: tasks_a_framework }
+    }
+}
+
+impl Completed {
+    pub(crate) const fn bounds(self) -> history::Bounds {
+        let Self { frameworks, tasks_per_framework: tasks_a_framework } = self;
+        history::Bounds { frameworks, tasks_a_framework }
+    }
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -183,6 +209,7 @@ impl Default for Config {
             domain: None,
             lending: Lending::default(),
             roles: BTreeMap::new(),
+            completed: Completed::default(),
             log: Log::default(),
         }
     }
@@ -236,6 +263,12 @@ pub struct Overrides {
     /// Part of each node's memory never lent, 0 to 1 [default: 0.1]
     #[arg(long, env = "HEADROOM_MEMORY_MARGIN")]
     pub memory_margin: Option<f64>,
+    /// Ended frameworks to remember [default: 50]
+    #[arg(long, env = "HEADROOM_MAX_COMPLETED_FRAMEWORKS", value_name = "COUNT")]
+    pub max_completed_frameworks: Option<usize>,
+    /// Ended tasks to remember of each framework [default: 1000]
+    #[arg(long, env = "HEADROOM_MAX_COMPLETED_TASKS_PER_FRAMEWORK", value_name = "COUNT")]
+    pub max_completed_tasks_per_framework: Option<usize>,
     /// How to write the log [default: text]
     #[arg(long, env = "HEADROOM_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -283,6 +316,11 @@ impl Config {
         set(&mut self.lending.enabled, overrides.lending.as_ref());
         set(&mut self.lending.cpu_margin, overrides.cpu_margin.as_ref());
         set(&mut self.lending.memory_margin, overrides.memory_margin.as_ref());
+        set(&mut self.completed.frameworks, overrides.max_completed_frameworks.as_ref());
+        set(
+            &mut self.completed.tasks_per_framework,
+            overrides.max_completed_tasks_per_framework.as_ref(),
+        );
         set(&mut self.log.format, overrides.log_format.as_ref());
         set(&mut self.log.level, overrides.log_level.as_ref());
         self
@@ -298,6 +336,15 @@ impl Config {
         in_range("agent_timeout", self.agent_timeout, TIMEOUT_RANGE)?;
         if self.state_dir.as_os_str().is_empty() {
             return Err(wrong("state_dir", "is empty"));
+        }
+        let completed = self.completed;
+        for (key, value) in [
+            ("completed.frameworks", completed.frameworks),
+            ("completed.tasks_per_framework", completed.tasks_per_framework),
+        ] {
+            if value > history::MAX_OVER {
+                return Err(wrong(key, format!("{value} is more than {}", history::MAX_OVER)));
+            }
         }
         part("lending.cpu_margin", self.lending.cpu_margin)?;
         part("lending.memory_margin", self.lending.memory_margin)?;

@@ -13,10 +13,10 @@ pub use feed::{Ended, Feed};
 pub use news::MAX_NEWS;
 pub(crate) use news::News;
 
-use crate::{metrics::DriverMetrics, registry::Registry};
+use crate::{history::History, metrics::DriverMetrics, registry::Registry};
 use headroom_core::{
     command::{AgentHello, Command, FrameworkInfo},
-    ids::{AgentId, FrameworkId},
+    ids::{AgentId, FrameworkId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     time::Time,
 };
@@ -47,13 +47,15 @@ pub enum CallError {
     Stopped,
 }
 
-type Query = Box<dyn FnOnce(&Machine, Time) + Send>;
+type Query = Box<dyn FnOnce(&Machine, &History, Time) + Send>;
+/// What an agent says again of its tasks, for those that ask later.
+pub(crate) type Abouts = Vec<(TaskHandle, Arc<[u8]>)>;
 type Answer = oneshot::Sender<Result<Reply, CallError>>;
 
 /// All that the owner takes.
 pub(crate) enum Input {
     Command(Command, Option<Answer>),
-    Hello(Box<AgentHello>, feed::Outlet, oneshot::Sender<Result<AgentLink, CallError>>),
+    Hello(Box<AgentHello>, Abouts, feed::Outlet, oneshot::Sender<Result<AgentLink, CallError>>),
     Subscribe(Box<Subscribing>, feed::Outlet, Answer),
     FromAgent(AgentId, u64, Command),
     Query(Query),
@@ -103,8 +105,9 @@ impl Driver {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn start(
+    pub(crate) fn start(
         machine: Machine,
+        history: History,
         registry: Registry,
         metrics: Arc<DriverMetrics>,
     ) -> io::Result<(Self, Owner)> {
@@ -115,7 +118,8 @@ impl Driver {
         let heralding = herald.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("headroom-core".to_owned()).spawn(move || {
-            let owner = owner::Loop::new(machine, registry, trouble_seen, metrics, heralding);
+            let owner =
+                owner::Loop::new(machine, history, registry, trouble_seen, metrics, heralding);
             runtime.block_on(owner.run(queue));
             drop(ended);
         })?;
@@ -146,10 +150,21 @@ impl Driver {
         &self,
         read: impl FnOnce(&Machine, Time) -> R + Send + 'static,
     ) -> Result<R, CallError> {
+        self.look(move |machine, _, now| read(machine, now)).await
+    }
+
+    /// Reads the machine, and what was, between two batches.
+    ///
+    /// # Errors
+    /// The allocator stops.
+    pub(crate) async fn look<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Machine, &History, Time) -> R + Send + 'static,
+    ) -> Result<R, CallError> {
         let (answer, answered) = oneshot::channel();
-        let query = Box::new(move |machine: &Machine, now| {
+        let query = Box::new(move |machine: &Machine, history: &History, now| {
             // Nobody waits for it any more: fine.
-            let _ = answer.send(read(machine, now));
+            let _ = answer.send(read(machine, history, now));
         });
         self.send(Input::Query(query)).await?;
         answered.await.map_err(|_| CallError::Stopped)
@@ -159,10 +174,14 @@ impl Driver {
     ///
     /// # Errors
     /// The agent is refused, or is new and cannot be made durable.
-    pub async fn connect_agent(&self, hello: AgentHello) -> Result<(AgentLink, Feed), CallError> {
+    pub(crate) async fn connect_agent(
+        &self,
+        hello: AgentHello,
+        abouts: Abouts,
+    ) -> Result<(AgentLink, Feed), CallError> {
         let (outlet, feed) = feed::channel(AGENT_QUEUE);
         let (answer, answered) = oneshot::channel();
-        self.send(Input::Hello(Box::new(hello), outlet, answer)).await?;
+        self.send(Input::Hello(Box::new(hello), abouts, outlet, answer)).await?;
         let link = answered.await.map_err(|_| CallError::Stopped)??;
         Ok((link, feed))
     }

@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod about;
 pub mod agents;
 pub mod config;
 mod convert;
 pub mod driver;
 pub mod frameworks;
+pub mod history;
 pub mod log;
 mod mesos;
 pub mod metrics;

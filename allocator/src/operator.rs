@@ -77,9 +77,9 @@ impl Operator for Door {
         let ended = request.into_inner().ended;
         let directory = self.directory.snapshot();
         let trouble = self.driver.trouble();
-        let cluster = self
-            .driver
-            .query(move |machine, now| cluster::cluster(machine, now, &directory, trouble, ended));
+        let cluster = self.driver.look(move |machine, history, now| {
+            cluster::cluster((machine, history), now, &directory, trouble, ended)
+        });
         Ok(Response::new(cluster.await?))
     }
 

@@ -5,6 +5,7 @@ use crate::{
     config::{Config, ConfigError, weight_milli},
     driver::{CallError, Driver, Owner},
     frameworks,
+    history::History,
     metrics::DriverMetrics,
     operator,
     registry::{Registry, RegistryError},
@@ -167,10 +168,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let mut machine = Machine::new(config.settings(), epoch);
     let records = registry.load()?;
     info!(epoch, records = records.len(), state_dir = %config.state_dir.display(), "restored");
+    let mut history = History::new(config.completed.bounds());
+    history.restore(&records);
     machine.restore(Time::ZERO, records);
     let metrics = Arc::new(DriverMetrics::default());
-    let (driver, owner) =
-        Driver::start(machine, registry, Arc::clone(&metrics)).map_err(ServeError::Thread)?;
+    let (driver, owner) = Driver::start(machine, history, registry, Arc::clone(&metrics))
+        .map_err(ServeError::Thread)?;
     set_roles(&driver, config).await?;
     let routes = routes(config, &driver, metrics, epoch).await?;
     let (stop, stopped) = oneshot::channel();

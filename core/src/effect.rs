@@ -8,7 +8,7 @@ use crate::{
     quota::Quota,
     reservation::Parts,
     resources::Resources,
-    tasks::{Reason, TaskStatus},
+    tasks::{EndedTask, Reason, TaskStatus},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -71,6 +71,10 @@ pub enum Effect {
     Rescind(FrameworkId, OfferId, String),
     /// Tell a framework how a task is.
     Update(FrameworkId, TaskStatus),
+    /// A task has ended, for whoever keeps what was; nobody is told.
+    Ended(Arc<EndedTask>),
+    /// A task or an executor is in no table any more.
+    Forgotten(TaskHandle),
     /// Tell a framework that an agent is lost.
     AgentLost(FrameworkId, AgentId, String),
     /// Tell a framework that an executor of its own has ended: its id, and the status of its main

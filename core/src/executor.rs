@@ -136,7 +136,7 @@ impl Machine {
             let ended = wait_status(status.exit_code, status.signal);
             effects.push(Effect::ExecutorEnded(framework, agent, id, ended));
         }
-        self.forget(handle);
+        self.forget(handle, effects);
     }
 
     /// The executors of that id there: none, one, or one of each kind.

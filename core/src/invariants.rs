@@ -100,7 +100,7 @@ impl Machine {
     }
 
     fn check_tasks(&self, sums: &mut Sums) -> Result<(), Violation> {
-        for (handle, task) in &self.state.tasks.by_handle {
+        for (handle, task) in self.state.tasks.by_handle.iter() {
             let agent = self.state.agents.get(task.agent);
             if !agent.is_some_and(|agent| agent.tasks.contains(handle)) {
                 return Err(Violation::Task(*handle, "its agent does not know it"));

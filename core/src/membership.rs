@@ -382,6 +382,7 @@ impl Machine {
         let Some(task) = self.state.tasks.by_handle.get(&handle) else { return };
         let status =
             TaskStatus::of(&task.name, Some(task.agent), TaskState::Lost, reason).saying(why);
+        let status = TaskStatus { handle: Some(handle), ..status };
         self.settle(now, handle, &status, effects);
     }
 }

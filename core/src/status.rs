@@ -9,7 +9,7 @@ use crate::{
     tasks::{EndedTask, Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Machine {
     pub(crate) fn status(
@@ -29,6 +29,7 @@ impl Machine {
         };
         status.name = task.name.as_ref().to_owned();
         status.agent = Some(agent);
+        status.handle = Some(handle);
         self.settle(now, handle, &status, effects);
         Ok(Reply::Done)
     }
@@ -53,7 +54,7 @@ impl Machine {
         if !task.state.is_terminal() && !stays_killing {
             task.state = status.state;
         }
-        task.unacknowledged = status.uuid.map(|_| status.clone());
+        task.unacknowledged = status.uuid.map(|_| Box::new(status.clone()));
         let slot = self.state.agents.slot(agent);
         if ends {
             let (used, held) = (task.used(), task.without_update());
@@ -79,34 +80,43 @@ impl Machine {
             effects.extend(status.uuid.map(|uuid| Effect::Acknowledge(agent, handle, uuid)));
         }
         if end_is_news {
-            self.remember(handle, owner_name.as_deref().unwrap_or("?"), status);
+            self.remember(handle, owner_name.as_deref().unwrap_or("?"), status, effects);
         }
         if status.state.is_terminal() && (status.uuid.is_none() || owner_name.is_none()) {
-            self.forget(handle);
+            self.forget(handle, effects);
         }
         if let Some(slot) = slot.filter(|_| ends) {
             self.lending_changed(now, slot, effects);
         }
     }
 
-    fn remember(&mut self, handle: TaskHandle, framework_name: &str, status: &TaskStatus) {
+    fn remember(
+        &mut self,
+        handle: TaskHandle,
+        framework_name: &str,
+        status: &TaskStatus,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(task) = self.state.tasks.by_handle.get(&handle) {
-            let (task, status) = (task.without_update(), status.clone());
+            let (task, status) = (Arc::new(task.without_update()), status.clone());
             let framework_name = framework_name.to_owned();
-            self.state.tasks.remember(EndedTask { task, framework_name, status });
+            let ended = Arc::new(EndedTask { task, framework_name, status });
+            effects.push(Effect::Ended(Arc::clone(&ended)));
+            self.state.tasks.remember(ended);
         }
     }
 
     /// Takes an ended task out of all tables.
-    pub(crate) fn forget(&mut self, handle: TaskHandle) {
+    pub(crate) fn forget(&mut self, handle: TaskHandle, effects: &mut Vec<Effect>) {
         let Some(task) = self.state.tasks.by_handle.remove(&handle) else { return };
+        effects.push(Effect::Forgotten(handle));
         let at = self.state.agents.slot(task.agent);
         if let Some(agent) = at.and_then(|slot| self.state.agents.at_mut(slot)) {
             agent.tasks.remove(&handle);
         }
         if let Some(framework) = self.state.frameworks.get_mut(&task.framework) {
             if task.kind.is_executor() {
-                framework.executors.remove(&(task.agent, task.revocable, task.name));
+                framework.executors.remove(&(task.agent, task.revocable, Arc::clone(&task.name)));
             } else {
                 framework.tasks.remove(&task.name);
             }
@@ -130,7 +140,7 @@ impl Machine {
             let told = task.unacknowledged.take().map(|status| status.state);
             effects.push(Effect::Acknowledge(task.agent, handle, uuid));
             if told.is_some_and(TaskState::is_terminal) {
-                self.forget(handle);
+                self.forget(handle, effects);
             }
         }
         Ok(Reply::Done)
@@ -204,10 +214,11 @@ impl Machine {
         let owner = self.state.frameworks.get(&framework);
         let handle = owner.and_then(|owner| owner.tasks.get(name));
         match handle.and_then(|handle| self.state.tasks.by_handle.get(handle)) {
-            Some(task) if task.state.is_terminal() => task.unacknowledged.clone(),
+            Some(task) if task.state.is_terminal() => task.unacknowledged.as_deref().cloned(),
             Some(task) => {
                 let state = self.told_state(task);
-                Some(TaskStatus::of(name, Some(task.agent), state, Reason::Reconciliation))
+                let status = TaskStatus::of(name, Some(task.agent), state, Reason::Reconciliation);
+                Some(TaskStatus { handle: Some(task.handle), ..status })
             }
             None => Some(self.unknown_task(framework, name, Question::State)),
         }

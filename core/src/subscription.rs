@@ -107,7 +107,7 @@ impl Machine {
         let Some(framework) = self.state.frameworks.get(&id) else { return };
         for handle in framework.tasks.values() {
             let task = self.state.tasks.by_handle.get(handle);
-            if let Some(status) = task.and_then(|task| task.unacknowledged.clone()) {
+            if let Some(status) = task.and_then(|task| task.unacknowledged.as_deref().cloned()) {
                 effects.push(Effect::Update(id, status));
             }
         }
@@ -182,7 +182,7 @@ impl Machine {
             effects.push(Effect::Acknowledge(task.agent, handle, uuid));
         }
         if task.state.is_terminal() {
-            self.forget(handle);
+            self.forget(handle, effects);
         } else {
             task.state = TaskState::Killing;
             effects.push(Effect::Kill(task.agent, handle, None, Reason::FrameworkRemoved));

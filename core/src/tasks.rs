@@ -13,6 +13,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
+    ops::Deref,
     sync::Arc,
 };
 
@@ -123,6 +124,8 @@ pub struct TaskStatus {
     pub exit_code: Option<i32>,
     /// The signal that ended its main process.
     pub signal: Option<i32>,
+    /// Which launch it is of; the core fills it in, where there was one.
+    pub handle: Option<TaskHandle>,
     /// Set: sent again until it is acknowledged.
     pub uuid: Option<[u8; 16]>,
     /// Milliseconds since 1970, on the sender's clock; 0: the core said it.
@@ -133,6 +136,8 @@ pub struct TaskStatus {
     pub healthy: Option<bool>,
     /// What its check found last.
     pub check: Option<CheckResult>,
+    /// What the agent says of its container; the core passes it on and never looks.
+    pub container: Option<Arc<[u8]>>,
 }
 
 impl TaskStatus {
@@ -152,6 +157,8 @@ impl TaskStatus {
             payload: Vec::new(),
             healthy: None,
             check: None,
+            handle: None,
+            container: None,
         }
     }
 
@@ -191,7 +198,7 @@ pub struct Task {
     /// The last report on it.
     pub usage: TaskUsage,
     /// The update its framework has not acknowledged yet (agents send one at a time).
-    pub unacknowledged: Option<TaskStatus>,
+    pub unacknowledged: Option<Box<TaskStatus>>,
 }
 
 impl Task {
@@ -225,16 +232,25 @@ impl Task {
     }
 }
 
-/// A task that has ended, for `ps -a`.
+/// A task that has ended.
 #[derive(Clone, Debug)]
 pub struct EndedTask {
     /// As it was.
-    pub task: Task,
+    pub task: Arc<Task>,
     /// Its framework's name, which may be gone.
     pub framework_name: String,
     /// How it ended.
     pub status: TaskStatus,
 }
+
+/// One launch ends once.
+impl PartialEq for EndedTask {
+    fn eq(&self, other: &Self) -> bool {
+        self.task.handle == other.task.handle && self.status == other.status
+    }
+}
+
+impl Eq for EndedTask {}
 
 /// So many ended tasks are remembered.
 pub const MAX_ENDED: usize = 1_000;
@@ -243,14 +259,41 @@ pub const MAX_ENDED: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     /// Those that run, and those ended whose last update is not acknowledged.
-    pub by_handle: BTreeMap<TaskHandle, Box<Task>>,
-    /// The newest [`MAX_ENDED`] that are over.
-    pub ended: VecDeque<EndedTask>,
+    pub by_handle: ByHandle,
+    /// The newest [`MAX_ENDED`] that are over; who wants to know of more keeps [`crate::effect::Effect::Ended`].
+    pub ended: VecDeque<Arc<EndedTask>>,
+}
+
+/// Tasks by handle. One that somebody still looks at is copied when it changes, so that a look at all
+/// of them copies none.
+#[derive(Clone, Debug, Default)]
+pub struct ByHandle(BTreeMap<TaskHandle, Arc<Task>>);
+
+impl Deref for ByHandle {
+    type Target = BTreeMap<TaskHandle, Arc<Task>>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl ByHandle {
+    /// A task, to be changed.
+    pub(crate) fn get_mut(&mut self, handle: &TaskHandle) -> Option<&mut Task> {
+        self.0.get_mut(handle).map(Arc::make_mut)
+    }
+
+    pub(crate) fn insert(&mut self, handle: TaskHandle, task: impl Into<Arc<Task>>) {
+        self.0.insert(handle, task.into());
+    }
+
+    pub(crate) fn remove(&mut self, handle: &TaskHandle) -> Option<Arc<Task>> {
+        self.0.remove(handle)
+    }
 }
 
 impl Tasks {
     /// Remembers an ended task, forgetting the oldest at the bound.
-    pub(crate) fn remember(&mut self, ended: EndedTask) {
+    pub(crate) fn remember(&mut self, ended: Arc<EndedTask>) {
         if self.ended.len() == MAX_ENDED {
             self.ended.pop_front();
         }

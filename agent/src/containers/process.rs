@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{ContainerError, ContainerSpec, Launch};
+use super::{ContainerError, ContainerSpec, Launch, docker};
 use crate::cgroup::ContainerCgroup;
 use crate::supervisor::{
     CHECKS_FILE, Checked, Exit, STARTED_FILE, STARTING_FILE, SupervisorHandle,
@@ -77,6 +77,18 @@ impl Container {
     pub fn note_start(&self) {
         // If this fails the start is told twice, which harms nobody.
         let _ = fs::remove_file(self.dir.join(STARTED_FILE));
+    }
+
+    /// The addresses of a container with a network of its own; `None`: its network is the node's.
+    pub fn addresses(&self) -> Option<Vec<String>> {
+        match self.launch.spec.docker.as_ref()?.network {
+            docker::Network::Host => None,
+            docker::Network::None => Some(Vec::new()),
+            docker::Network::Bridge => {
+                let known = crate::checkpoint::load(&self.dir.join(docker::ADDRESSES_FILE));
+                Some(known.ok().flatten().unwrap_or_default())
+            }
+        }
     }
 
     /// Asks it to end within `grace_ms` (the spec's if absent).

@@ -323,7 +323,8 @@ impl Keeper {
     /// Tells the oldest unacknowledged update of a task in an executor.
     pub(super) fn tell_inside(&mut self, handle: u64) {
         let Some(task) = self.hosting.inside.get_mut(&handle) else { return };
-        if let Some(status) = task.next_to_tell() {
+        let Some(host) = self.tasks.get(&task.executor) else { return };
+        if let Some(status) = task.next_to_tell(host.container_status(self.place.ip())) {
             let _ = self.statuses.try_send(status);
         }
     }

@@ -109,11 +109,16 @@ impl Inside {
         matches!(self.state, Finished | Failed | Killed | Lost | Error)
     }
 
-    pub(super) fn next_to_tell(&mut self) -> Option<wire::StatusUpdate> {
+    /// `container`: its executor's.
+    pub(super) fn next_to_tell(
+        &mut self,
+        container: wire::ContainerStatus,
+    ) -> Option<wire::StatusUpdate> {
+        let status = self.telling.next_to_tell(&self.name)?;
         Some(wire::StatusUpdate {
             handle: self.order.handle,
             framework_id: self.framework.clone(),
-            status: Some(self.telling.next_to_tell(&self.name)?),
+            status: Some(wire::TaskStatus { container: Some(container), ..status }),
         })
     }
 

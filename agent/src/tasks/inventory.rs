@@ -4,8 +4,24 @@ use super::Keeper;
 use crate::reserved;
 use headroom_proto::v1::{self as wire, held_task::Kind};
 
+/// What tasks are to people takes so many bytes of a hello at most: of those after that only what they
+/// hold is said.
+const MAX_ABOUT_BYTES: usize = 1 << 20;
+
 impl Keeper {
     pub(super) fn inventory(&self) -> Vec<wire::HeldTask> {
+        let mut held = self.held();
+        let mut room = MAX_ABOUT_BYTES;
+        for task in &mut held {
+            match room.checked_sub(task.about.len()) {
+                Some(left) => room = left,
+                None => task.about = Vec::new(),
+            }
+        }
+        held
+    }
+
+    fn held(&self) -> Vec<wire::HeldTask> {
         let held = self.tasks.values().map(|kept| {
             let spec = kept.container.spec();
             wire::HeldTask {
@@ -22,6 +38,7 @@ impl Keeper {
                     (None, Some(group)) => Some(Kind::ExecutorHandle(group.executor)),
                     (None, None) => None,
                 },
+                about: kept.order.about_bytes(),
             }
         });
         let inside = self.hosting.inside.values().map(|task| wire::HeldTask {
@@ -34,6 +51,7 @@ impl Keeper {
             role: task.order.role.clone(),
             reserved: reserved::told(&task.order.reserved),
             kind: Some(Kind::ExecutorHandle(task.executor)),
+            about: task.order.about_bytes(),
         });
         held.chain(inside).collect()
     }

@@ -100,12 +100,26 @@ impl Kept {
         self.state = wire::TaskState::Killing;
     }
 
-    pub(super) fn next_to_tell(&mut self) -> Option<wire::StatusUpdate> {
+    /// `node`: the node's address.
+    pub(super) fn next_to_tell(&mut self, node: Option<&str>) -> Option<wire::StatusUpdate> {
+        let container = Some(self.container_status(node));
         let spec = self.container.spec();
+        let status = self.telling.next_to_tell(&spec.task)?;
         Some(wire::StatusUpdate {
             handle: self.order.handle,
             framework_id: spec.framework.clone(),
-            status: Some(self.telling.next_to_tell(&spec.task)?),
+            status: Some(wire::TaskStatus { container, ..status }),
         })
+    }
+
+    /// Its container, as frameworks are told of it.
+    pub(super) fn container_status(&self, node: Option<&str>) -> wire::ContainerStatus {
+        let spec = self.container.spec();
+        let own = self.container.addresses();
+        wire::ContainerStatus {
+            container_id: spec.id.clone(),
+            ip_addresses: own.unwrap_or_else(|| node.map(str::to_owned).into_iter().collect()),
+            executor_id: spec.executor().to_owned(),
+        }
     }
 }

@@ -441,7 +441,7 @@ impl Keeper {
     /// Tells the oldest unacknowledged update of a task.
     fn tell(&mut self, handle: u64) {
         let Some(kept) = self.tasks.get_mut(&handle) else { return };
-        if let Some(status) = kept.next_to_tell() {
+        if let Some(status) = kept.next_to_tell(self.place.ip()) {
             // A full queue is a link that is down: it is told again later.
             let _ = self.statuses.try_send(status);
         }
@@ -451,7 +451,8 @@ impl Keeper {
         for task in self.hosting.inside.values_mut() {
             task.telling.save_late();
             if task.telling.is_due(after)
-                && let Some(status) = task.next_to_tell()
+                && let Some(host) = self.tasks.get(&task.executor)
+                && let Some(status) = task.next_to_tell(host.container_status(self.place.ip()))
                 && self.statuses.try_send(status).is_err()
             {
                 return;
@@ -461,7 +462,7 @@ impl Keeper {
             kept.telling.save_late();
             kept.push_checks();
             if kept.telling.is_due(after)
-                && let Some(status) = kept.next_to_tell()
+                && let Some(status) = kept.next_to_tell(self.place.ip())
                 && self.statuses.try_send(status).is_err()
             {
                 return;

@@ -153,12 +153,14 @@ impl Told {
             }
             _ if exit.kill_requested => Self::killed(exit, kill),
             Outcome::Exited(0) => Self::finished(),
-            Outcome::Exited(code) => {
-                Self::failed(wire::Reason::CommandFailed, format!("it exited with code {code}"))
-            }
-            Outcome::Signaled(signal) => {
-                Self::failed(wire::Reason::CommandFailed, format!("signal {signal} ended it"))
-            }
+            Outcome::Exited(code) => Self::failed(
+                wire::Reason::CommandFailed,
+                command(&format!("exited with status {code}")),
+            ),
+            Outcome::Signaled(signal) => Self::failed(
+                wire::Reason::CommandFailed,
+                command(&format!("terminated with signal {}", signal_name(*signal))),
+            ),
         };
         Self { exit_code, signal, ..told }
     }
@@ -199,8 +201,38 @@ impl Told {
             mesos: BASE64.decode(&self.mesos).unwrap_or_default(),
             healthy: self.healthy,
             check: self.check.map(order::found),
+            container: None,
         }
     }
+}
+
+/// In the words of Mesos' command executor, which tools of its frameworks look for.
+fn command(ended: &str) -> String {
+    format!("Command {ended}")
+}
+
+/// As strsignal(3) calls it.
+fn signal_name(signal: i32) -> String {
+    const NAMES: [&str; 15] = [
+        "Hangup",
+        "Interrupt",
+        "Quit",
+        "Illegal instruction",
+        "Trace/breakpoint trap",
+        "Aborted",
+        "Bus error",
+        "Floating point exception",
+        "Killed",
+        "User defined signal 1",
+        "Segmentation fault",
+        "User defined signal 2",
+        "Broken pipe",
+        "Alarm clock",
+        "Terminated",
+    ];
+    let at = usize::try_from(signal).ok().and_then(|signal| signal.checked_sub(1));
+    let name = at.and_then(|at| NAMES.get(at));
+    name.map_or_else(|| signal.to_string(), |name| (*name).to_owned())
 }
 
 fn peak(exit: &Exit) -> String {

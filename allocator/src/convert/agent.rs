@@ -4,6 +4,7 @@ use super::{
     MAX_LABELS, MAX_NAME_BYTES, Wrong, amounts, at_most, cut, measured, plain, quality, reserved,
     task, wrong,
 };
+use crate::{about, driver::Abouts};
 use headroom_core::{
     command::{AgentHello, AgentReport, Command, HeldTask, TaskUsage},
     effect::{Effect, LaunchOrder},
@@ -39,7 +40,7 @@ pub(crate) struct Introduction {
     pub(crate) epoch: u64,
 }
 
-pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), Wrong> {
+pub(crate) fn hello_in(mut hello: v1::Hello) -> Result<(AgentHello, Introduction, Abouts), Wrong> {
     let agent = match hello.agent_id.as_str() {
         "" => None,
         text => Some(text.parse().map_err(|problem| wrong("hello.agent_id", problem))?),
@@ -56,6 +57,11 @@ pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), W
         plain("hello.attributes", value.clone(), MAX_NAME_BYTES)?;
     }
     at_most("hello.tasks", hello.tasks.len(), MAX_AGENT_TASKS)?;
+    let abouts = hello.tasks.iter_mut().filter_map(|held| {
+        let about = about::retold(std::mem::take(&mut held.about))?;
+        Some((TaskHandle::from_number(held.handle), about))
+    });
+    let abouts = abouts.collect();
     let tasks = hello.tasks.into_iter().enumerate().map(|(at, held)| held_in(at, held));
     let tasks = tasks.collect::<Result<_, _>>()?;
     at_most("hello.absences", hello.absences.len(), MAX_ABSENCES)?;
@@ -73,7 +79,7 @@ pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), W
     let hostname = plain("hello.hostname", hello.hostname, MAX_NAME_BYTES)?;
     let attributes = hello.attributes;
     let hello = AgentHello { agent, hostname, total, attributes, domain, reserved, tasks };
-    Ok((hello, introduction))
+    Ok((hello, introduction, abouts))
 }
 
 /// What an agent's configuration reserves: of what it has, for one role each, and no volumes.

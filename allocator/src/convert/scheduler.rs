@@ -1,6 +1,7 @@
 //! What frameworks call, and the events they get.
 
 use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, reserved, task, uuid, wrong};
+use crate::about;
 use headroom_core::{
     capability::Capabilities,
     command::{Caller, Command, FrameworkInfo, Promotion, Want},
@@ -169,6 +170,7 @@ pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
         let named = std::mem::take(&mut info.reserved);
         let named = (!named.is_empty())
             .then(|| reserved::parts_in(format_args!("tasks[{at}].reserved"), named));
+        info.about = about::of_plain_task(&info);
         Ok((task::launch_in(at, info)?, named.transpose()?))
     });
     let launches = launches.collect::<Result<Vec<_>, Wrong>>()?;

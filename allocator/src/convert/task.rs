@@ -12,7 +12,7 @@ use headroom_core::{
 };
 use headroom_proto::v1;
 use prost::Message as _;
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 /// Between asking a task to end and forcing it: at most.
 pub(crate) const MAX_GRACE: Duration = Duration::from_secs(24 * 3_600);
@@ -66,6 +66,7 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
         plain(field("labels"), key.clone(), MAX_NAME_BYTES)?;
         plain(field("labels"), value.clone(), MAX_NAME_BYTES)?;
     }
+    plain(field("name"), info.name.clone(), MAX_NAME_BYTES)?;
     Ok(Launch { name, request, payload: info.encode_to_vec(), ..Launch::default() })
 }
 
@@ -238,6 +239,23 @@ pub(crate) const fn reason_out(reason: Reason) -> v1::Reason {
     }
 }
 
+/// Addresses of one container: at most.
+const MAX_ADDRESSES: usize = 16;
+
+/// Encoded, as the core passes it on; what is too much is left out.
+fn container_status_in(mut status: v1::ContainerStatus) -> Arc<[u8]> {
+    status.container_id.truncate(status.container_id.floor_char_boundary(MAX_NAME_BYTES));
+    status.executor_id.truncate(status.executor_id.floor_char_boundary(MAX_NAME_BYTES));
+    status.ip_addresses.retain(|address| address.len() <= MAX_NAME_BYTES);
+    status.ip_addresses.truncate(MAX_ADDRESSES);
+    status.encode_to_vec().into()
+}
+
+/// What the core passed on.
+pub(crate) fn container_status(bytes: Option<&[u8]>) -> Option<v1::ContainerStatus> {
+    v1::ContainerStatus::decode(bytes?).ok()
+}
+
 pub(crate) fn status_in(agent: AgentId, status: v1::TaskStatus) -> Result<TaskStatus, Wrong> {
     Ok(TaskStatus {
         name: task_name("status.task_id", status.task_id)?,
@@ -252,6 +270,8 @@ pub(crate) fn status_in(agent: AgentId, status: v1::TaskStatus) -> Result<TaskSt
         payload: status.mesos,
         healthy: status.healthy,
         check: status.check.and_then(check::result_in),
+        handle: None,
+        container: status.container.map(container_status_in),
     })
 }
 
@@ -269,5 +289,6 @@ pub(crate) fn status_out(status: TaskStatus) -> v1::TaskStatus {
         mesos: status.payload,
         healthy: status.healthy,
         check: status.check.map(check::result_out),
+        container: container_status(status.container.as_deref()),
     }
 }

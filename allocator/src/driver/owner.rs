@@ -1,10 +1,14 @@
 //! The loop: take a batch, decide, make durable, carry out, answer.
 
 use super::{
-    AgentLink, BATCH, CallError, Input, Subscribing, durability::Durability, feed::Outlet,
+    Abouts, AgentLink, BATCH, CallError, Input, Subscribing, durability::Durability, feed::Outlet,
     news::Herald, streams::Streams,
 };
-use crate::{metrics::DriverMetrics, registry::Registry};
+use crate::{
+    history::{History, now_ms},
+    metrics::DriverMetrics,
+    registry::Registry,
+};
 use headroom_core::{
     command::{AgentHello, Command},
     effect::Effect,
@@ -42,6 +46,7 @@ struct Held {
 pub(super) struct Loop {
     start: Instant,
     machine: Machine,
+    history: History,
     streams: Streams,
     durability: Durability,
     metrics: Arc<DriverMetrics>,
@@ -54,6 +59,7 @@ pub(super) struct Loop {
 impl Loop {
     pub(super) fn new(
         machine: Machine,
+        history: History,
         registry: Registry,
         trouble: watch::Sender<Option<String>>,
         metrics: Arc<DriverMetrics>,
@@ -62,6 +68,7 @@ impl Loop {
         Self {
             start: Instant::now(),
             machine,
+            history,
             streams: Streams::new(Arc::clone(&metrics), herald),
             durability: Durability::new(registry, trouble, Arc::clone(&metrics)),
             metrics,
@@ -139,7 +146,9 @@ impl Loop {
         if !self.durability.take(&self.effects) {
             self.undo(now);
         }
-        for effect in self.effects.drain(..) {
+        let now_ms = if self.effects.is_empty() { 0 } else { now_ms() };
+        for mut effect in self.effects.drain(..) {
+            self.history.observe(&self.machine, &mut effect, now_ms);
             self.streams.dispatch(effect);
         }
         // Whoever asked may have gone since; the answers are then for nobody.
@@ -183,7 +192,9 @@ impl Loop {
                 };
                 self.decide(now, command, answer, undo);
             }
-            Input::Hello(hello, outlet, answer) => self.hello(now, *hello, outlet, answer),
+            Input::Hello(hello, abouts, outlet, answer) => {
+                self.hello(now, *hello, abouts, outlet, answer);
+            }
             Input::Subscribe(wish, outlet, answer) => self.subscribe(now, *wish, outlet, answer),
             Input::FromAgent(agent, number, command) => {
                 if self.streams.is_newest(agent, number) {
@@ -193,7 +204,7 @@ impl Loop {
                     self.decide(now, command, None, Undo::Nothing);
                 }
             }
-            Input::Query(read) => read(&self.machine, now),
+            Input::Query(read) => read(&self.machine, &self.history, now),
             Input::Stop => self.stopping = true,
         }
     }
@@ -218,6 +229,7 @@ impl Loop {
         &mut self,
         now: Time,
         hello: AgentHello,
+        abouts: Abouts,
         outlet: Outlet,
         answer: oneshot::Sender<Result<AgentLink, CallError>>,
     ) {
@@ -228,6 +240,11 @@ impl Loop {
         }
         match self.machine.decide(now, Command::AgentHello(hello), &mut self.effects) {
             Ok(Reply::Agent(agent)) => {
+                for (handle, about) in abouts {
+                    if self.machine.state().tasks.by_handle.contains_key(&handle) {
+                        self.history.retold(handle, about);
+                    }
+                }
                 let number = self.streams.agent_arrives(agent, outlet);
                 self.welcomed.push((answer, AgentLink { agent, number }));
             }

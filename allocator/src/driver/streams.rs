@@ -126,7 +126,7 @@ impl Streams {
         self.metrics.count(&effect);
         self.herald.tell(&effect);
         match &effect {
-            Effect::Persist(_) => {}
+            Effect::Ended(_) | Effect::Forgotten(_) | Effect::Persist(_) => {}
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
             | Effect::LaunchGroup(agent, _)

@@ -7,6 +7,10 @@ use crate::convert::{
     reserved::{domain_out, parts_out},
     task::{reason_out, state_out},
 };
+use crate::{
+    about,
+    history::{History, Story},
+};
 use headroom_core::{
     agents::Agent,
     command::Usage,
@@ -17,7 +21,7 @@ use headroom_core::{
     machine::{Machine, State},
     resources::Amounts,
     roles::Role,
-    tasks::{Task, TaskStatus},
+    tasks::{MAX_ENDED, Task, TaskStatus},
     time::Time,
     wants::Wants,
 };
@@ -30,7 +34,7 @@ const MAX_WARNINGS: usize = 10;
 const LOW_RUNGS: [&str; 2] = ["E", "F"];
 
 pub(super) fn cluster(
-    machine: &Machine,
+    (machine, history): (&Machine, &History),
     now: Time,
     directory: &BTreeMap<AgentId, Introduction>,
     trouble: Option<String>,
@@ -38,15 +42,12 @@ pub(super) fn cluster(
 ) -> v1::Cluster {
     let state = machine.state();
     let mut tasks: Vec<_> =
-        state.tasks.by_handle.values().map(|task| active(state, task, now)).collect();
+        state.tasks.by_handle.values().map(|task| active(state, history, task, now)).collect();
     if ended {
-        let over = state.tasks.ended.iter().filter(|ended| {
-            // Not acknowledged yet: it is among the active ones.
-            !state.tasks.by_handle.contains_key(&ended.task.handle)
-        });
-        tasks.extend(over.map(|ended| v1::TaskInstance {
-            framework_name: ended.framework_name.clone(),
-            ..instance(state, &ended.task, Some(&ended.status), now)
+        // Those not acknowledged yet are among the active ones.
+        tasks.extend(history.over().rev().take(MAX_ENDED).map(|ended| v1::TaskInstance {
+            framework_name: history.framework_name(ended.task.framework),
+            ..instance(state, &ended.task, &ended.story, ended.story.statuses.last(), now)
         }));
     } else {
         tasks.retain(|task| !is_over(task));
@@ -69,13 +70,16 @@ fn is_over(task: &v1::TaskInstance) -> bool {
     matches!(task.state(), Finished | Failed | Killed | Lost | Error)
 }
 
-fn active(state: &State, task: &Task, now: Time) -> v1::TaskInstance {
-    instance(state, task, task.unacknowledged.as_ref(), now)
+fn active(state: &State, history: &History, task: &Task, now: Time) -> v1::TaskInstance {
+    let none = Story::default();
+    let story = history.stories().get(&task.handle).map_or(&none, |story| &**story);
+    instance(state, task, story, task.unacknowledged.as_deref(), now)
 }
 
 fn instance(
     state: &State,
     task: &Task,
+    story: &Story,
     status: Option<&TaskStatus>,
     now: Time,
 ) -> v1::TaskInstance {
@@ -109,6 +113,7 @@ fn instance(
         reason: status.map_or(v1::Reason::Unspecified, |status| reason_out(status.reason)).into(),
         message: status.map(|status| status.message.clone()).unwrap_or_default(),
         exit_code: status.and_then(|status| status.exit_code),
+        name: about::name(story.about.as_deref()).unwrap_or_else(|| task.name.to_string()),
     }
 }
 

@@ -147,8 +147,13 @@ impl Door {
     }
 
     async fn look(&self) -> Result<Snapshot, CallError> {
-        self.0.driver.query(|machine, _| Snapshot::of(machine)).await
+        self.0.driver.look(|machine, history, _| Snapshot::of(machine, history)).await
     }
+}
+
+/// Seconds since 1970; 0: not yet.
+fn seconds(ms: Option<u64>) -> f64 {
+    ms.unwrap_or_default() as f64 / 1_000.0
 }
 
 fn now_s() -> f64 {

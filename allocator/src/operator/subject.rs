@@ -39,7 +39,7 @@ pub(super) fn find_task(state: &State, name: &str, framework: &str) -> Result<Fo
     let known: Vec<_> =
         state.tasks.by_handle.values().map(|task| &**task).filter(meant).map(Found::of).collect();
     let active: Vec<_> = known.iter().filter(|found| !found.ended).copied().collect();
-    let ended = state.tasks.ended.iter().rev().map(|ended| &ended.task).filter(meant);
+    let ended = state.tasks.ended.iter().rev().map(|ended| &*ended.task).filter(meant);
     let mut candidates = if active.is_empty() { known } else { active };
     if candidates.is_empty() {
         // Of ended ones of one framework the newest is meant.

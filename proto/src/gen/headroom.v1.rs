@@ -234,6 +234,13 @@ pub struct TaskInfo {
     /// Of a task in a group: it may use what the group holds together, and has no limits of its own.
     #[prost(bool, tag = "31")]
     pub shares_limits: bool,
+    /// For people. Empty: its id.
+    #[prost(string, tag = "40")]
+    pub name: ::prost::alloc::string::String,
+    /// Set by the allocator: what it tells of the task to people and their tools, in its own form. The
+    /// agent keeps it and says it in its hello.
+    #[prost(bytes = "vec", tag = "41")]
+    pub about: ::prost::alloc::vec::Vec<u8>,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
@@ -421,6 +428,20 @@ pub struct TaskStatus {
     /// What the check found last; unset without one.
     #[prost(message, optional, tag = "11")]
     pub check: ::core::option::Option<CheckStatus>,
+    /// The container it runs in, once there is one.
+    #[prost(message, optional, tag = "12")]
+    pub container: ::core::option::Option<ContainerStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ContainerStatus {
+    #[prost(string, tag = "1")]
+    pub container_id: ::prost::alloc::string::String,
+    /// Where what it listens on is reached: the container's own addresses, or else those of its node.
+    #[prost(string, repeated, tag = "2")]
+    pub ip_addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// As which executor a Mesos framework knows what runs the task; of one with a command, its own id.
+    #[prost(string, tag = "3")]
+    pub executor_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -663,6 +684,9 @@ pub struct HeldTask {
     /// The part of the resources that is reserved.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
+    /// As it came with the launch (TaskInfo.about); empty where there is no more room in the hello.
+    #[prost(bytes = "vec", tag = "40")]
+    pub about: ::prost::alloc::vec::Vec<u8>,
     /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
     #[prost(oneof = "held_task::Kind", tags = "20, 21")]
     pub kind: ::core::option::Option<held_task::Kind>,
@@ -2937,6 +2961,9 @@ pub struct TaskInstance {
     pub message: ::prost::alloc::string::String,
     #[prost(int32, optional, tag = "18")]
     pub exit_code: ::core::option::Option<i32>,
+    /// For people; its id, if its framework gave it no other.
+    #[prost(string, tag = "40")]
+    pub name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Role {

@@ -131,6 +131,16 @@ impl Daemon {
         Ok(found.and_then(|found| found.config).and_then(|config| config.stop_signal))
     }
 
+    /// Where the container is reached on Docker's own networks.
+    pub(super) async fn addresses(&self, name: &str) -> Result<Vec<String>, DockerError> {
+        let found = self.inspect(name).await?;
+        let networks = found.and_then(|found| found.network_settings?.networks).unwrap_or_default();
+        let addresses = networks.into_values().flat_map(|network| {
+            [network.ip_address, network.global_ipv6_address].into_iter().flatten()
+        });
+        Ok(addresses.filter(|address| !address.is_empty()).collect())
+    }
+
     async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, DockerError> {
         match self.quick.inspect_container(name, None::<InspectContainerOptions>).await {
             Ok(found) => Ok(Some(found)),

@@ -18,12 +18,15 @@ use super::body::{body, name};
 use super::duties::{self, Duty, Looker};
 use super::output::{Copy, Files};
 use super::{Daemon, DockerError, DockerLaunch, DockerSpec, Network};
+use crate::checkpoint;
 use crate::containers::Launch;
 use crate::supervisor::{
     EndCause, Exit, KILL_FILE, Kill, LEFTOVER_PATIENCE, Members, Outcome, STARTED_FILE,
     STARTING_FILE, TaskUser, output_file, unix_ms,
 };
 
+/// Beside the container's other documents: the addresses Docker gave it.
+pub const ADDRESSES_FILE: &str = "addresses.json";
 /// How long a daemon that went away is waited for when nothing of the container runs any more.
 const AWAY_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is tried again.
@@ -154,11 +157,26 @@ impl Life {
         let copy = self.attach(&daemon, &files).await?;
         daemon.start(&self.name).await?;
         let pid = self.find_in_group(&daemon).await?;
+        if docker.network == Network::Bridge {
+            self.note_addresses(&daemon).await;
+        }
         if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE)) {
             eprintln!("that the task runs cannot be told: {e}");
         }
         let duty = pid.and_then(|pid| self.duty(&daemon, docker, &files, pid));
         Ok(Running { daemon, files, copy, duty })
+    }
+
+    /// Writes down where the container is reached. Without that it runs all the same.
+    async fn note_addresses(&self, daemon: &Daemon) {
+        let noted = match daemon.addresses(&self.name).await {
+            Ok(addresses) => checkpoint::save(&self.dir.join(ADDRESSES_FILE), &addresses)
+                .map_err(|e| e.to_string()),
+            Err(e) => Err(e.to_string()),
+        };
+        if let Err(e) = noted {
+            eprintln!("the container's address is not known: {e}");
+        }
     }
 
     /// What is to be done for the container of the process `pid`.

@@ -17,6 +17,7 @@ mod sweep;
 
 pub use daemon::{DEFAULT_SOCKET, Daemon};
 pub use error::DockerError;
+pub use life::ADDRESSES_FILE;
 pub(crate) use life::supervise;
 pub use spec::{DockerSpec, HostVolume, MAX_PARTS, Network, PortMapping, SANDBOX};
 pub use sweep::{Sweeper, absence};

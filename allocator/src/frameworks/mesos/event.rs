@@ -47,7 +47,7 @@ impl Teller {
                 vec![Event { rescind, ..of(Type::Rescind) }]
             }
             Effect::Update(_, status) => {
-                let status = status_out(status, &self.traits);
+                let status = status_out(&status, &self.traits);
                 vec![Event { update: Some(event::Update { status }), ..of(Type::Update) }]
             }
             Effect::AgentLost(_, agent, _) => {

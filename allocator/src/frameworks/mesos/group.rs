@@ -153,6 +153,7 @@ fn default_executor(info: &ExecutorInfo) -> Result<Executor, String> {
         task_id: id.clone(),
         resources: Some(amounts::resources_out(&request)),
         kill_grace_ms: grace.map(|grace| super::task::grace_ms(grace.nanoseconds)),
+        about: crate::about::of_executor(info),
         mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
     };

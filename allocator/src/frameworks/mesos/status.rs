@@ -2,23 +2,70 @@
 
 use super::check;
 pub(crate) use super::framework::Traits;
+use crate::convert::task::container_status;
 use headroom_core::tasks::{Reason, TaskState, TaskStatus};
 use headroom_proto::mesos::v1::{
-    self, AgentId, TaskId,
+    self, AgentId, ExecutorId, NetworkInfo, TaskId,
+    network_info::{IpAddress, Protocol},
     task_status::{Reason as WireReason, Source},
 };
 use prost::Message as _;
 
 /// The status as a framework of these traits is told it.
-pub(crate) fn status_out(status: TaskStatus, traits: &Traits) -> v1::TaskStatus {
-    let base = said(&status, traits);
+pub(crate) fn status_out(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
+    let base = said(status, traits);
     v1::TaskStatus {
-        task_id: TaskId { value: status.name },
+        task_id: TaskId { value: status.name.clone() },
         agent_id: status.agent.map(|agent| AgentId { value: agent.to_string() }),
         uuid: status.uuid.map(|uuid| uuid.to_vec().into()),
         timestamp: Some(seconds(status.timestamp_ms)),
+        ..contained(base, status.container.as_deref())
+    }
+}
+
+/// The same with what the agent says of the container, where the executor has not.
+fn contained(base: v1::TaskStatus, container: Option<&[u8]>) -> v1::TaskStatus {
+    let Some(container) = container_status(container) else { return base };
+    let of_agent = container_out(&container);
+    let id = Some(container.executor_id).filter(|id| !id.is_empty());
+    let container_status = match base.container_status {
+        None => of_agent,
+        Some(own) => v1::ContainerStatus {
+            container_id: own.container_id.or(of_agent.container_id),
+            network_infos: match own.network_infos.is_empty() {
+                true => of_agent.network_infos,
+                false => own.network_infos,
+            },
+            ..own
+        },
+    };
+    v1::TaskStatus {
+        container_status: Some(container_status),
+        executor_id: base.executor_id.or_else(|| id.map(|value| ExecutorId { value })),
         ..base
     }
+}
+
+fn container_out(container: &headroom_proto::v1::ContainerStatus) -> v1::ContainerStatus {
+    let address = |address: &String| IpAddress {
+        protocol: Some(protocol(address).into()),
+        ip_address: Some(address.clone()),
+    };
+    let ip_addresses: Vec<_> = container.ip_addresses.iter().map(address).collect();
+    let network = NetworkInfo { ip_addresses, ..NetworkInfo::default() };
+    v1::ContainerStatus {
+        container_id: Some(v1::ContainerId {
+            value: container.container_id.clone(),
+            ..v1::ContainerId::default()
+        }),
+        network_infos: vec![network],
+        ..v1::ContainerStatus::default()
+    }
+}
+
+/// Of which kind an address is.
+pub(crate) fn protocol(address: &str) -> Protocol {
+    if address.contains(':') { Protocol::IPv6 } else { Protocol::IPv4 }
 }
 
 /// What an executor said itself, or what Mesos' own parts would say.
@@ -106,7 +153,7 @@ mod tests {
 
     fn told(state: TaskState, reason: Reason, aware: bool) -> (v1::TaskState, Option<WireReason>) {
         let traits = Traits { partition_aware: aware, ..Traits::default() };
-        let status = status_out(TaskStatus::of("t", None, state, reason), &traits);
+        let status = status_out(&TaskStatus::of("t", None, state, reason), &traits);
         (status.state(), status.reason.map(|_| status.reason()))
     }
 
@@ -140,7 +187,7 @@ mod tests {
             uuid: Some([3; 16]),
             ..TaskStatus::of("t", None, TaskState::Staging, Reason::None)
         };
-        let told = status_out(status, &Traits::default());
+        let told = status_out(&status, &Traits::default());
         assert_eq!(told.state(), v1::TaskState::TaskStarting);
         assert_eq!((told.data, told.healthy), (Some(vec![1, 2].into()), Some(true)));
         assert_eq!((told.task_id.value.as_str(), told.uuid), ("t", Some(vec![3; 16].into())));

@@ -5,6 +5,7 @@ use super::{
     container::container_in,
     group::shares_limits,
 };
+use crate::about;
 use crate::convert::{
     amounts,
     task::{launch_in as checked_launch, task_name},
@@ -70,6 +71,7 @@ pub(super) fn inside(
         task_id: name.clone(),
         resources: Some(amounts::resources_out(&request)),
         command: Some(v1::Command::default()),
+        about: about::of_mesos_task(info),
         mesos: Some(v1::Mesos { task_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
     };
@@ -105,6 +107,7 @@ pub(super) fn command_task(
         task_id: name.to_owned(),
         resources: Some(amounts::resources_out(request)),
         command: Some(command),
+        about: about::of_mesos_task(info),
         limit_cpus: limit("cpus"),
         limit_memory_mib: limit("mem"),
         kill_grace_ms: grace.map(|grace| grace_ms(grace.nanoseconds)),
@@ -193,6 +196,7 @@ pub(super) fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
         resources: Some(amounts::resources_out(&request)),
         command: Some(command_in(command)?),
         kill_grace_ms: grace.map(|grace| grace_ms(grace.nanoseconds)),
+        about: about::of_executor(info),
         mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
     };

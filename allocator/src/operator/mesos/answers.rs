@@ -5,8 +5,8 @@ use super::{
     legacy::weight,
     metrics::metrics,
     snapshot::{AgentSeen, FrameworkSeen, OfferSeen, RoleSeen, Snapshot, TaskSeen},
-    states::told,
 };
+use crate::about;
 use crate::mesos::node::{attribute, domain_out};
 use crate::mesos::{
     master::{AGENT_CAPABILITIES, AGENT_PORT, Master, VERSION},
@@ -48,6 +48,10 @@ fn entries(promised: &Resources, reserved: &Parts, lent: Amounts) -> Vec<Resourc
     all
 }
 
+fn time(ms: u64) -> v1::TimeInfo {
+    v1::TimeInfo { nanoseconds: i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1_000_000) }
+}
+
 pub(super) fn agent(seen: &AgentSeen, master: &Master) -> get_agents::Agent {
     let node = &*seen.node;
     let total = entries(&seen.total, seen.kept.all(), seen.lendable);
@@ -64,6 +68,8 @@ pub(super) fn agent(seen: &AgentSeen, master: &Master) -> get_agents::Agent {
             domain: node.domain.as_ref().map(domain_out),
         },
         active: seen.connected,
+        registered_time: seen.times.registered_ms.map(time),
+        reregistered_time: seen.times.reregistered_ms.map(time),
         deactivated: Some(false),
         version: VERSION.to_owned(),
         pid: Some(master.agent_pid(seen.id, &node.hostname)),
@@ -89,17 +95,17 @@ pub(super) fn task(seen: &TaskSeen, executors: &HashMap<TaskHandle, &TaskSeen>) 
     let executor_id = seen.executor_id(executors);
     let executor_id = executor_id.map(|id| ExecutorId { value: id.to_owned() });
     let state = seen.wire_state().into();
-    let status = seen.status.clone().map(told);
+    let about = about::task(seen.about());
     v1::Task {
-        name: seen.name.to_string(),
+        name: if about.name.is_empty() { seen.name.to_string() } else { about.name.clone() },
         task_id: TaskId { value: seen.name.to_string() },
         framework_id: framework_id(seen.framework),
         executor_id,
         agent_id: agent_id(seen.agent),
         state,
         resources: holding(seen),
-        statuses: status.into_iter().collect(),
-        ..v1::Task::default()
+        statuses: seen.told(),
+        ..about
     }
 }
 
@@ -108,6 +114,7 @@ pub(super) fn tasks(snapshot: &Snapshot) -> GetTasks {
     GetTasks {
         tasks: snapshot.proper().map(|seen| task(seen, &executors)).collect(),
         completed_tasks: snapshot.completed().map(|seen| task(seen, &executors)).collect(),
+        unreachable_tasks: snapshot.unreachable().map(|seen| task(seen, &executors)).collect(),
         ..GetTasks::default()
     }
 }
@@ -115,16 +122,29 @@ pub(super) fn tasks(snapshot: &Snapshot) -> GetTasks {
 pub(super) fn executors(snapshot: &Snapshot) -> GetExecutors {
     let all = snapshot.tasks.iter().filter(|task| task.kind.is_executor());
     let executors = all.map(|seen| get_executors::Executor {
-        executor_info: ExecutorInfo {
-            r#type: Some(executor_info::Type::Custom.into()),
-            executor_id: ExecutorId { value: seen.name.to_string() },
-            framework_id: Some(framework_id(seen.framework)),
-            resources: holding(seen),
-            ..ExecutorInfo::default()
-        },
+        executor_info: executor(seen),
         agent_id: agent_id(seen.agent),
     });
     GetExecutors { executors: executors.collect(), orphan_executors: Vec::new() }
+}
+
+fn executor(seen: &TaskSeen) -> ExecutorInfo {
+    let about = about::executor(seen.about());
+    ExecutorInfo {
+        r#type: Some(kind(&about).into()),
+        executor_id: ExecutorId { value: seen.name.to_string() },
+        framework_id: Some(framework_id(seen.framework)),
+        resources: holding(seen),
+        ..about
+    }
+}
+
+/// What kind of executor it is.
+pub(super) fn kind(about: &ExecutorInfo) -> executor_info::Type {
+    match about.r#type() {
+        executor_info::Type::Unknown => executor_info::Type::Custom,
+        known => known,
+    }
 }
 
 /// What one framework holds and is offered.
@@ -139,7 +159,10 @@ pub(super) fn framework(seen: &FrameworkSeen) -> get_frameworks::Framework {
         framework_info: About::of(seen).info,
         active: seen.connected,
         connected: seen.connected,
-        recovered: false,
+        recovered: seen.is_recovered(),
+        registered_time: seen.times.registered_ms.map(time),
+        reregistered_time: seen.times.reregistered_ms.map(time),
+        unregistered_time: seen.times.unregistered_ms.map(time),
         ..get_frameworks::Framework::default()
     }
 }
@@ -160,12 +183,10 @@ pub(super) fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
     for offer in &snapshot.offers {
         own.entry(offer.framework).or_default().offers.push(offer);
     }
-    let agents = snapshot.agents.iter();
-    let hosts: HashMap<_, _> = agents.map(|agent| (agent.id, &*agent.node.hostname)).collect();
     let frameworks = snapshot.frameworks.iter().map(|seen| {
         let own = own.remove(&seen.id).unwrap_or_default();
         let (promised, reserved, lent) = &own.held;
-        let offers: Vec<_> = own.offers.iter().map(|offer| offer_out(offer, &hosts)).collect();
+        let offers: Vec<_> = own.offers.iter().map(|offer| offer_out(offer)).collect();
         get_frameworks::Framework {
             offered_resources: offers.iter().flat_map(|offer| offer.resources.clone()).collect(),
             offers,
@@ -173,19 +194,23 @@ pub(super) fn frameworks(snapshot: &Snapshot) -> GetFrameworks {
             ..framework(seen)
         }
     });
-    GetFrameworks { frameworks: frameworks.collect(), ..GetFrameworks::default() }
+    GetFrameworks {
+        frameworks: frameworks.collect(),
+        completed_frameworks: snapshot.gone.iter().map(framework).collect(),
+        ..GetFrameworks::default()
+    }
 }
 
-fn offer_out(offer: &OfferSeen, hosts: &HashMap<AgentId, &str>) -> v1::Offer {
-    let style =
-        Style { allocated_to: Some(&offer.role), refined: true, revocable: offer.revocable };
+fn offer_out(offer: &OfferSeen) -> v1::Offer {
+    let made = &*offer.made;
+    let style = Style { allocated_to: Some(&made.role), refined: true, revocable: offer.revocable };
     v1::Offer {
-        id: v1::OfferId { value: offer.id.to_string() },
+        id: v1::OfferId { value: made.offer.to_string() },
         framework_id: framework_id(offer.framework),
-        agent_id: agent_id(offer.agent),
-        hostname: hosts.get(&offer.agent).copied().unwrap_or_default().to_owned(),
-        resources: resources_out(&offer.resources, &offer.reserved, style),
-        allocation_info: Some(AllocationInfo { role: Some(offer.role.to_string()) }),
+        agent_id: agent_id(made.agent),
+        hostname: made.node.hostname.clone(),
+        resources: resources_out(&made.resources, &made.reserved, style),
+        allocation_info: Some(AllocationInfo { role: Some(made.role.to_string()) }),
         ..v1::Offer::default()
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     driver::{Driver, News},
+    history::History,
     mesos::{
         http::{Format, refuse},
         master::Master,
@@ -20,7 +21,7 @@ use axum::{
 };
 use headroom_core::{
     ids::{AgentId, FrameworkId, TaskHandle},
-    machine::State,
+    machine::Machine,
 };
 use headroom_proto::mesos::{
     recordio,
@@ -132,25 +133,26 @@ struct Found {
 }
 
 impl Found {
-    fn of(state: &State, news: &[News]) -> Self {
+    fn of(machine: &Machine, history: &History, news: &[News]) -> Self {
+        let state = machine.state();
         let mut found = Self::default();
         for one in news {
             match one {
                 News::Launched(handle) => {
-                    let Some(task) = TaskSeen::find(state, *handle) else { continue };
+                    let Some(task) = TaskSeen::find(machine, history, *handle) else { continue };
                     if let headroom_core::executor::Kind::In(executor) = task.kind
-                        && let Some(executor) = TaskSeen::find(state, executor)
+                        && let Some(executor) = TaskSeen::find(machine, history, executor)
                     {
-                        found.tasks.insert(executor.handle, executor);
+                        found.tasks.insert(executor.task.handle, executor);
                     }
                     found.tasks.insert(*handle, task);
                 }
                 News::AgentStands(id) => {
-                    let agent = state.agents.get(*id).map(AgentSeen::of);
+                    let agent = state.agents.get(*id).map(|a| AgentSeen::of(a, history));
                     found.agents.extend(agent.map(|agent| (*id, agent)));
                 }
                 News::FrameworkStands(id) => {
-                    let framework = state.frameworks.get(id).map(FrameworkSeen::of);
+                    let framework = state.frameworks.get(id).map(|f| FrameworkSeen::of(f, history));
                     found.frameworks.extend(framework.map(|framework| (*id, framework)));
                 }
                 News::Updated(..) | News::AgentRemoved(_) | News::FrameworkRemoved(_) => {}
@@ -215,7 +217,7 @@ impl Watcher {
         }
         let (found, news) = self
             .driver
-            .query(move |machine, _| (Found::of(machine.state(), &news), news))
+            .look(move |machine, history, _| (Found::of(machine, history, &news), news))
             .await
             .map_err(|_| Ended::Stopping)?;
         let executors = found.tasks.iter().map(|(handle, task)| (*handle, task)).collect();
@@ -242,7 +244,7 @@ impl Watcher {
             }
             News::Updated(framework, status) => {
                 let framework_id = answers::framework_id(framework);
-                let status = told(status);
+                let status = told(&status);
                 let state = status.state;
                 let task_updated = Some(event::TaskUpdated { framework_id, status, state });
                 Some(Event { task_updated, ..of(Type::TaskUpdated) })

@@ -7,6 +7,7 @@ mod role;
 mod shown;
 mod slave;
 mod state;
+mod status;
 mod task;
 
 pub(super) use role::weight;

@@ -1,23 +1,23 @@
 //! One look at everything, copied on the core's thread and written out elsewhere.
 
+use crate::history::{Ended, Gone, History, Known, Story, Times, role_name};
 use headroom_core::{
     agents::{Agent, Node},
     command::FrameworkInfo,
-    executor::Kind,
-    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    effect::OfferMade,
+    ids::{AgentId, FrameworkId, TaskHandle},
     kept::Kept,
-    machine::{Machine, State},
+    machine::Machine,
     quota::Quota,
-    reservation::Parts,
     resources::{Amounts, Resources},
-    tasks::{Task, TaskState, TaskStatus},
-    time::Time,
+    tasks::{Task, TaskStatus},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Deref, sync::Arc};
 
 /// A node.
 pub(super) struct AgentSeen {
     pub(super) id: AgentId,
+    pub(super) times: Times,
     pub(super) node: Arc<Node>,
     pub(super) connected: bool,
     pub(super) total: Resources,
@@ -32,36 +32,31 @@ pub(super) struct AgentSeen {
 /// A framework.
 pub(super) struct FrameworkSeen {
     pub(super) id: FrameworkId,
-    pub(super) info: FrameworkInfo,
+    pub(super) info: Arc<FrameworkInfo>,
     pub(super) connected: bool,
+    pub(super) times: Times,
 }
 
 /// An outstanding offer.
 pub(super) struct OfferSeen {
-    pub(super) id: OfferId,
+    pub(super) made: Arc<OfferMade>,
     pub(super) framework: FrameworkId,
-    pub(super) agent: AgentId,
-    pub(super) role: Arc<str>,
-    pub(super) resources: Resources,
-    pub(super) reserved: Parts,
+    /// Whether it is lent, told or not.
     pub(super) revocable: bool,
 }
 
 /// A task, or an executor.
 pub(super) struct TaskSeen {
-    pub(super) handle: TaskHandle,
-    pub(super) framework: FrameworkId,
-    pub(super) name: Arc<str>,
-    pub(super) agent: AgentId,
+    pub(super) task: Arc<Task>,
     pub(super) role: Arc<str>,
-    pub(super) request: Resources,
-    pub(super) reserved: Parts,
-    pub(super) revocable: bool,
-    pub(super) kind: Kind,
-    pub(super) state: TaskState,
-    pub(super) since: Time,
-    /// The newest update that is still kept.
-    pub(super) status: Option<TaskStatus>,
+    pub(super) story: Option<Arc<Story>>,
+}
+
+impl Deref for TaskSeen {
+    type Target = Task;
+    fn deref(&self) -> &Task {
+        &self.task
+    }
 }
 
 /// A role.
@@ -77,46 +72,49 @@ pub(super) struct RoleSeen {
 pub(super) struct Snapshot {
     pub(super) agents: Vec<AgentSeen>,
     pub(super) frameworks: Vec<FrameworkSeen>,
+    /// Frameworks that are over, the oldest first.
+    pub(super) gone: Vec<FrameworkSeen>,
     /// Those that are not over, and those whose end is not acknowledged.
     pub(super) tasks: Vec<TaskSeen>,
-    /// The newest of those that are over.
+    /// Those that are over, as far as they are remembered.
     pub(super) ended: Vec<TaskSeen>,
     pub(super) offers: Vec<OfferSeen>,
     pub(super) roles: Vec<RoleSeen>,
 }
 
 impl TaskSeen {
-    fn of(state: &State, task: &Task, status: Option<&TaskStatus>) -> Self {
-        Self {
-            handle: task.handle,
-            framework: task.framework,
-            name: Arc::clone(&task.name),
-            agent: task.agent,
-            role: Arc::clone(&state.roles.get(task.role).name),
-            request: task.request.clone(),
-            reserved: task.reserved.clone(),
-            revocable: task.revocable,
-            kind: task.kind,
-            state: task.state,
-            since: task.since,
-            status: status.or(task.unacknowledged.as_ref()).cloned(),
-        }
+    fn over(ended: &Ended) -> Self {
+        let Ended { task, role, story } = ended.clone();
+        Self { task, role, story: Some(story) }
+    }
+
+    /// The newest update that is known.
+    pub(super) fn status(&self) -> Option<&TaskStatus> {
+        let told = self.story.as_ref().and_then(|story| story.statuses.last());
+        self.task.unacknowledged.as_deref().or(told)
+    }
+
+    /// What its framework says of it, as [`crate::about`] has it.
+    pub(super) fn about(&self) -> Option<&[u8]> {
+        self.story.as_ref()?.about.as_deref()
     }
 
     /// The task of that handle, if it is known still.
-    pub(super) fn find(state: &State, handle: TaskHandle) -> Option<Self> {
-        if let Some(task) = state.tasks.by_handle.get(&handle) {
-            return Some(Self::of(state, task, None));
-        }
-        let ended = state.tasks.ended.iter().rev().find(|ended| ended.task.handle == handle)?;
-        Some(Self::of(state, &ended.task, Some(&ended.status)))
+    pub(super) fn find(machine: &Machine, history: &History, handle: TaskHandle) -> Option<Self> {
+        let Some(task) = machine.state().tasks.by_handle.get(&handle) else {
+            return history.find_ended(handle).map(Self::over);
+        };
+        let role = role_name(machine, task.role);
+        let story = history.stories().get(&handle).cloned();
+        Some(Self { task: Arc::clone(task), role, story })
     }
 }
 
 impl AgentSeen {
-    pub(super) fn of(agent: &Agent) -> Self {
+    pub(super) fn of(agent: &Agent, history: &History) -> Self {
         Self {
             id: agent.id,
+            times: history.agent(agent.id),
             node: Arc::clone(&agent.node),
             connected: agent.connected,
             total: agent.total.clone(),
@@ -131,16 +129,28 @@ impl AgentSeen {
 }
 
 impl FrameworkSeen {
-    pub(super) fn of(framework: &headroom_core::frameworks::Framework) -> Self {
-        Self { id: framework.id, info: framework.info.clone(), connected: framework.connected }
+    pub(super) fn of(framework: &headroom_core::frameworks::Framework, history: &History) -> Self {
+        let (info, times) = match history.framework(framework.id) {
+            Some(Known { info, times }) => (Arc::clone(info), *times),
+            None => (Arc::new(framework.info.clone()), Times::default()),
+        };
+        Self { id: framework.id, info, connected: framework.connected, times }
+    }
+
+    /// It was known to a former allocator, and has not come back to this one.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.times.registered_ms.is_none()
+    }
+
+    fn over(Gone { id, known }: &Gone) -> Self {
+        Self { id: *id, info: Arc::clone(&known.info), connected: false, times: known.times }
     }
 }
 
 impl Snapshot {
-    /// Copies what is needed: no more is done on the core's thread.
-    pub(super) fn of(machine: &Machine) -> Self {
+    /// Takes what is needed: no more is done on the core's thread.
+    pub(super) fn of(machine: &Machine, history: &History) -> Self {
         let state = machine.state();
-        let tasks = &state.tasks;
         let roles = state.roles.iter().map(|(_, role)| RoleSeen {
             name: Arc::clone(&role.name),
             weight_milli: role.weight_milli,
@@ -148,29 +158,17 @@ impl Snapshot {
             promised: role.promised,
             frameworks: role.frameworks.iter().copied().collect(),
         });
-        let offers = state.offers.iter().filter_map(|offer| {
-            let role = state.roles.get(state.seats.at(offer.seat)?.role);
-            Some(OfferSeen {
-                id: offer.made.offer,
-                framework: offer.framework,
-                agent: offer.made.agent,
-                role: Arc::clone(&role.name),
-                resources: offer.made.resources.clone(),
-                reserved: offer.made.reserved.clone(),
-                revocable: offer.revocable,
-            })
+        let offers = state.offers.iter().map(|offer| OfferSeen {
+            made: Arc::clone(&offer.made),
+            framework: offer.framework,
+            revocable: offer.revocable,
         });
         Self {
-            agents: state.agents.iter().map(AgentSeen::of).collect(),
-            frameworks: state.frameworks.values().map(FrameworkSeen::of).collect(),
-            tasks: tasks.by_handle.values().map(|task| TaskSeen::of(state, task, None)).collect(),
-            ended: tasks
-                .ended
-                .iter()
-                // Not acknowledged yet: it is among the others.
-                .filter(|ended| !tasks.by_handle.contains_key(&ended.task.handle))
-                .map(|ended| TaskSeen::of(state, &ended.task, Some(&ended.status)))
-                .collect(),
+            agents: state.agents.iter().map(|agent| AgentSeen::of(agent, history)).collect(),
+            frameworks: state.frameworks.values().map(|f| FrameworkSeen::of(f, history)).collect(),
+            gone: history.gone().map(FrameworkSeen::over).collect(),
+            tasks: running(machine, history),
+            ended: history.over().map(TaskSeen::over).collect(),
             offers: offers.collect(),
             roles: roles.collect(),
         }
@@ -181,4 +179,17 @@ impl Snapshot {
         let executors = self.tasks.iter().chain(&self.ended).filter(|t| t.kind.is_executor());
         executors.map(|executor| (executor.handle, executor)).collect()
     }
+}
+
+/// Tasks and their stories, both in the order of their handles.
+fn running(machine: &Machine, history: &History) -> Vec<TaskSeen> {
+    let tasks = &machine.state().tasks.by_handle;
+    let mut seen = Vec::with_capacity(tasks.len());
+    let mut stories = history.stories().iter().peekable();
+    for (handle, task) in tasks.iter() {
+        while stories.next_if(|(of, _)| *of < handle).is_some() {}
+        let story = stories.next_if(|(of, _)| *of == handle).map(|(_, story)| Arc::clone(story));
+        seen.push(TaskSeen { task: Arc::clone(task), role: role_name(machine, task.role), story });
+    }
+    seen
 }

@@ -3,10 +3,12 @@
 use super::{
     bag::Bag,
     shown::Shown,
+    status::{Label, labels},
     task::{Executor, Task},
 };
 use crate::operator::mesos::{
     about::About,
+    seconds,
     snapshot::{FrameworkSeen, OfferSeen, Snapshot, TaskSeen},
 };
 use headroom_core::ids::{AgentId, FrameworkId, OfferId, TaskHandle};
@@ -41,7 +43,13 @@ pub(super) struct Framework<'a> {
     #[serde(flatten)]
     role: Role<'a>,
     tasks: Vec<Task<'a>>,
-    unreachable_tasks: [(); 0],
+    registered_time: f64,
+    unregistered_time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reregistered_time: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<Label>>,
+    unreachable_tasks: Vec<Task<'a>>,
     completed_tasks: Vec<Task<'a>>,
     offers: Vec<Offer>,
     executors: Vec<Executor<'a>>,
@@ -65,11 +73,11 @@ struct Offer {
 impl Offer {
     fn of(offer: &OfferSeen) -> Self {
         let mut resources = Bag::default();
-        resources.add(&offer.resources, offer.revocable);
+        resources.add(&offer.made.resources, offer.revocable);
         Self {
-            id: Shown(offer.id),
+            id: Shown(offer.made.offer),
             framework_id: Shown(offer.framework),
-            slave_id: Shown(offer.agent),
+            slave_id: Shown(offer.made.agent),
             resources,
         }
     }
@@ -89,7 +97,7 @@ impl Belongings<'_> {
         for task in &snapshot.tasks {
             all.entry(task.framework).or_default().tasks.push(task);
         }
-        for task in snapshot.completed() {
+        for task in &snapshot.ended {
             all.entry(task.framework).or_default().ended.push(task);
         }
         for offer in &snapshot.offers {
@@ -107,7 +115,7 @@ impl Belongings<'_> {
 
     fn offered(&self) -> Bag {
         let mut offered = Bag::default();
-        self.offers.iter().for_each(|offer| offered.add(&offer.resources, offer.revocable));
+        self.offers.iter().for_each(|offer| offered.add(&offer.made.resources, offer.revocable));
         offered
     }
 }
@@ -124,8 +132,7 @@ impl Summary {
             webui_url: about.info.webui_url().to_owned(),
             active: framework.connected,
             connected: framework.connected,
-            // The frameworks of a former allocator are known anew; they are no different.
-            recovered: false,
+            recovered: framework.is_recovered(),
             name: about.info.name,
         }
     }
@@ -141,8 +148,11 @@ impl<'a> Framework<'a> {
         let roles = &framework.info.roles;
         let (tasks, of_executors): (Vec<_>, Vec<_>) =
             own.tasks.iter().partition(|task| !task.kind.is_executor());
+        let (unreachable, completed): (Vec<&TaskSeen>, Vec<_>) =
+            own.ended.iter().partition(|task| task.is_unreachable());
+        let times = framework.times;
         let mut resources = own.used();
-        own.offers.iter().for_each(|offer| resources.add(&offer.resources, offer.revocable));
+        own.offers.iter().for_each(|offer| resources.add(&offer.made.resources, offer.revocable));
         Self {
             summary: Summary::of(framework, own),
             failover_timeout: framework.info.failover_timeout.as_secs_f64(),
@@ -154,8 +164,12 @@ impl<'a> Framework<'a> {
                 roles => Role::Roles(roles),
             },
             tasks: tasks.into_iter().map(|task| Task::of(task, executors)).collect(),
-            unreachable_tasks: [],
-            completed_tasks: own.ended.iter().map(|task| Task::of(task, executors)).collect(),
+            registered_time: seconds(times.registered_ms),
+            unregistered_time: seconds(times.unregistered_ms),
+            reregistered_time: times.reregistered_ms.map(|at| seconds(Some(at))),
+            labels: about.info.labels.clone().map(labels),
+            unreachable_tasks: unreachable.iter().map(|task| Task::of(task, executors)).collect(),
+            completed_tasks: completed.iter().map(|task| Task::of(task, executors)).collect(),
             offers: own.offers.iter().map(|offer| Offer::of(offer)).collect(),
             executors: of_executors.into_iter().map(Executor::of).collect(),
             user: about.info.user,
@@ -166,8 +180,7 @@ impl<'a> Framework<'a> {
 #[derive(Serialize)]
 pub(super) struct Frameworks<'a> {
     pub(super) frameworks: Vec<Framework<'a>>,
-    /// Frameworks that have ended are not kept.
-    completed_frameworks: [(); 0],
+    completed_frameworks: Vec<Framework<'a>>,
     unregistered_frameworks: [(); 0],
 }
 
@@ -176,11 +189,16 @@ impl<'a> Frameworks<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, wanted: Option<FrameworkId>) -> Self {
         let (own, executors) = (Belongings::by_framework(snapshot), snapshot.executors());
         let none = Belongings::default();
-        let frameworks = snapshot.frameworks.iter();
-        let frameworks = frameworks.filter(|one| wanted.is_none_or(|wanted| one.id == wanted));
-        let frameworks = frameworks
-            .map(|one| Framework::of(one, own.get(&one.id).unwrap_or(&none), &executors))
-            .collect();
-        Self { frameworks, completed_frameworks: [], unregistered_frameworks: [] }
+        let told = |frameworks: &'a [FrameworkSeen]| {
+            let wanted = frameworks.iter().filter(|one| wanted.is_none_or(|id| one.id == id));
+            let told =
+                wanted.map(|one| Framework::of(one, own.get(&one.id).unwrap_or(&none), &executors));
+            told.collect()
+        };
+        Self {
+            frameworks: told(&snapshot.frameworks),
+            completed_frameworks: told(&snapshot.gone),
+            unregistered_frameworks: [],
+        }
     }
 }

@@ -99,8 +99,8 @@ fn shares(snapshot: &Snapshot) -> HashMap<&str, Shares> {
         own.allocated = own.allocated.plus(task.request.amounts);
     }
     for offer in &snapshot.offers {
-        let own = all.entry(&offer.role).or_default();
-        own.offered = own.offered.plus(offer.resources.amounts);
+        let own = all.entry(&offer.made.role).or_default();
+        own.offered = own.offered.plus(offer.made.resources.amounts);
     }
     for (tag, part) in snapshot.agents.iter().flat_map(|agent| agent.kept.all().iter()) {
         let Some(role) = tag.role() else { continue };

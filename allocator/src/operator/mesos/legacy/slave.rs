@@ -6,7 +6,10 @@ use crate::{
         master::{AGENT_CAPABILITIES, AGENT_PORT, Master, VERSION},
         resources::{Style, resources_out},
     },
-    operator::mesos::snapshot::{AgentSeen, Snapshot, TaskSeen},
+    operator::mesos::{
+        seconds,
+        snapshot::{AgentSeen, Snapshot, TaskSeen},
+    },
 };
 use headroom_core::{ids::AgentId, reservation::Parts, resources::Resources};
 use headroom_proto::mesos::{json, v1};
@@ -23,6 +26,9 @@ pub(super) struct Slave<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<Domain<'a>>,
     pid: String,
+    registered_time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reregistered_time: Option<f64>,
     resources: Bag,
     used_resources: Bag,
     offered_resources: Bag,
@@ -80,6 +86,8 @@ impl<'a> Slave<'a> {
                 Domain { fault_domain: FaultDomain { region, zone } }
             }),
             pid: master.agent_pid(agent.id, &node.hostname),
+            registered_time: seconds(agent.times.registered_ms),
+            reregistered_time: agent.times.reregistered_ms.map(|at| seconds(Some(at))),
             resources: Bag::both(&agent.total, agent.lendable),
             used_resources: Bag::both(&agent.held, agent.lent),
             offered_resources: Bag::both(&agent.offered, agent.lent_offered),

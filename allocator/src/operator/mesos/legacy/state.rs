@@ -107,7 +107,7 @@ impl<'a> StateSummary<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, master: &'a Master) -> Self {
         let mut of_slaves: HashMap<AgentId, (Tally, BTreeSet<_>)> = HashMap::new();
         let mut of_frameworks: HashMap<FrameworkId, (Tally, BTreeSet<_>)> = HashMap::new();
-        for task in snapshot.proper().chain(snapshot.completed()) {
+        for task in snapshot.proper().chain(&snapshot.ended) {
             let (tally, frameworks) = of_slaves.entry(task.agent).or_default();
             tally.add(task);
             frameworks.insert(Shown(task.framework));

@@ -1,15 +1,26 @@
 //! Tasks and executors as the old endpoints tell them.
 
-use super::{bag::Bag, shown::Shown};
-use crate::operator::mesos::snapshot::{Snapshot, TaskSeen};
+use super::{
+    bag::Bag,
+    shown::Shown,
+    status::{Label, Status, as_json, labels},
+};
+use crate::{
+    about,
+    operator::mesos::{
+        answers::kind,
+        snapshot::{Snapshot, TaskSeen},
+    },
+};
 use headroom_core::ids::{AgentId, FrameworkId, TaskHandle};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::collections::HashMap;
 
 #[derive(Serialize)]
 pub(super) struct Task<'a> {
     id: &'a str,
-    name: &'a str,
+    name: String,
     framework_id: Shown<FrameworkId>,
     /// Empty for those that have a container of their own.
     executor_id: &'a str,
@@ -18,30 +29,45 @@ pub(super) struct Task<'a> {
     resources: Bag,
     role: &'a str,
     statuses: Vec<Status>,
+    #[serde(flatten)]
+    about: AboutTask,
 }
 
-/// The updates that are still kept: none, or the newest.
+/// What its framework says of it.
 #[derive(Serialize)]
-struct Status {
-    state: &'static str,
-    timestamp: f64,
+struct AboutTask {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<Label>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discovery: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_check: Option<Box<RawValue>>,
 }
 
 impl<'a> Task<'a> {
     pub(super) fn of(task: &'a TaskSeen, executors: &HashMap<TaskHandle, &'a TaskSeen>) -> Self {
-        let state = task.wire_state().as_str_name();
-        let status = task.status.as_ref().filter(|status| status.timestamp_ms > 0);
-        let timestamp = status.map(|status| status.timestamp_ms as f64 / 1_000.0);
+        let about = about::task(task.about());
         Self {
             id: &task.name,
-            name: &task.name,
+            name: if about.name.is_empty() { task.name.to_string() } else { about.name },
             framework_id: Shown(task.framework),
             executor_id: task.executor_id(executors).unwrap_or_default(),
             slave_id: Shown(task.agent),
-            state,
+            state: task.wire_state().as_str_name(),
             resources: holding(task),
             role: &task.role,
-            statuses: timestamp.into_iter().map(|timestamp| Status { state, timestamp }).collect(),
+            statuses: task.statuses().iter().map(Status::of).collect(),
+            about: AboutTask {
+                user: about.user,
+                labels: about.labels.map(labels),
+                discovery: about.discovery.as_ref().and_then(as_json),
+                container: about.container.as_ref().and_then(as_json),
+                health_check: about.health_check.as_ref().and_then(as_json),
+            },
         }
     }
 }
@@ -49,23 +75,37 @@ impl<'a> Task<'a> {
 #[derive(Serialize)]
 pub(super) struct Executor<'a> {
     executor_id: &'a str,
-    name: &'a str,
+    name: String,
+    source: String,
     framework_id: Shown<FrameworkId>,
     slave_id: Shown<AgentId>,
+    role: &'a str,
     resources: Bag,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<Label>>,
     #[serde(rename = "type")]
     kind: &'static str,
 }
 
 impl<'a> Executor<'a> {
     pub(super) fn of(executor: &'a TaskSeen) -> Self {
+        let about = about::executor(executor.about());
         Self {
             executor_id: &executor.name,
-            name: &executor.name,
+            name: about.name.clone().unwrap_or_default(),
+            source: about.source.clone().unwrap_or_default(),
             framework_id: Shown(executor.framework),
             slave_id: Shown(executor.agent),
+            role: &executor.role,
             resources: holding(executor),
-            kind: "CUSTOM",
+            command: about.command.as_ref().and_then(as_json),
+            container: about.container.as_ref().and_then(as_json),
+            kind: kind(&about).as_str_name(),
+            labels: about.labels.map(labels),
         }
     }
 }
@@ -103,9 +143,9 @@ impl<'a> Tasks<'a> {
             id.is_none_or(|id| *task.name == *id)
                 && framework.is_none_or(|id| task.framework.to_string() == id)
         };
-        let all = snapshot.proper().chain(snapshot.completed());
+        let all = snapshot.proper().chain(&snapshot.ended);
         let mut found: Vec<_> = all.filter(is_wanted).collect();
-        found.sort_by_key(|task| (task.since, task.handle));
+        found.sort_by_key(|task| (task.since, task.task.handle));
         if wanted.order.as_deref() != Some("asc") {
             found.reverse();
         }

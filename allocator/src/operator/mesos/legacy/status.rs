@@ -1,0 +1,110 @@
+//! Statuses of tasks as the old endpoints tell them.
+
+use crate::{
+    convert::task::container_status,
+    frameworks::mesos::status::protocol,
+    operator::mesos::states::{told, wire_state},
+};
+use headroom_core::tasks::TaskStatus;
+use headroom_proto::{
+    mesos::{json, v1 as mesos},
+    v1,
+};
+use prost::{Message, Name};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// One update.
+#[derive(Serialize)]
+pub(super) struct Status {
+    state: &'static str,
+    timestamp: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<Label>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_status: Option<Container>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthy: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_status: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Container {
+    /// What an executor said of it.
+    Said(Box<RawValue>),
+    Known {
+        container_id: Id,
+        network_infos: [Network; 1],
+    },
+}
+
+#[derive(Serialize)]
+struct Id {
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Network {
+    ip_addresses: Vec<Address>,
+}
+
+#[derive(Serialize)]
+struct Address {
+    protocol: &'static str,
+    ip_address: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Label {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+}
+
+impl Status {
+    pub(super) fn of(status: &TaskStatus) -> Self {
+        let timestamp = status.timestamp_ms as f64 / 1_000.0;
+        if status.payload.is_empty() {
+            return Self {
+                state: wire_state(status).as_str_name(),
+                timestamp,
+                labels: None,
+                container_status: container_status(status.container.as_deref()).map(known),
+                healthy: status.healthy,
+                check_status: status.check.and_then(|_| as_json(&told(status).check_status?)),
+            };
+        }
+        let said = told(status);
+        Self {
+            state: said.state().as_str_name(),
+            timestamp,
+            labels: said.labels.map(labels),
+            container_status: said.container_status.as_ref().and_then(as_json).map(Container::Said),
+            healthy: said.healthy,
+            check_status: said.check_status.as_ref().and_then(as_json),
+        }
+    }
+}
+
+fn known(container: v1::ContainerStatus) -> Container {
+    let address =
+        |ip_address: String| Address { protocol: protocol(&ip_address).as_str_name(), ip_address };
+    let ip_addresses = container.ip_addresses.into_iter().map(address).collect();
+    Container::Known {
+        container_id: Id { value: container.container_id },
+        network_infos: [Network { ip_addresses }],
+    }
+}
+
+pub(super) fn labels(labels: mesos::Labels) -> Vec<Label> {
+    let labels = labels.labels.into_iter();
+    labels.map(|label| Label { key: label.key, value: label.value }).collect()
+}
+
+/// As Mesos writes messages in JSON.
+pub(super) fn as_json(message: &(impl Message + Name)) -> Option<Box<RawValue>> {
+    // What `json` writes is JSON.
+    RawValue::from_string(json::to_string(message)).ok()
+}
