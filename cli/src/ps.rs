@@ -79,6 +79,11 @@ impl PsArgs {
 fn table(tasks: &[&TaskInstance], all: bool, output: Output) -> comfy_table::Table {
     let mut headings =
         vec!["TASK", "STATE", "FRAMEWORK", "ROLE", "NODE", "CPU", "MEMORY", "WAIT ms", "AGE"];
+    // Most have none of their own.
+    let named = tasks.iter().any(|task| has_own_name(task));
+    if named {
+        headings.insert(1, "NAME");
+    }
     if all {
         headings.push("ENDED");
     }
@@ -99,12 +104,21 @@ fn table(tasks: &[&TaskInstance], all: bool, output: Output) -> comfy_table::Tab
             figure(amount::measured(task.wait_ms, amount::millis)),
             figure(span::print_millis(task.age_ms)),
         ];
+        if named {
+            let name = if has_own_name(task) { task.name.as_str() } else { "" };
+            row.insert(1, cell(name, Tone::Plain));
+        }
         if all {
             row.push(cell(ended(task), Tone::Plain));
         }
         table.add_row(row);
     }
     table
+}
+
+/// Whether its framework calls it something else than its id.
+fn has_own_name(task: &TaskInstance) -> bool {
+    !task.name.is_empty() && task.name != task.task_id
 }
 
 /// Used / requested.
@@ -163,6 +177,10 @@ mod tests {
         failed.reason = Reason::MemoryLimit as i32;
         let running = task("a", TaskState::Running);
         let text = table(&[&running, &failed], true, output).to_string();
+        assert!(!text.contains("NAME"), "none has a name of its own: {text}");
+        let named = TaskInstance { name: "shop".into(), ..task("c", TaskState::Running) };
+        let with_name = table(&[&running, &named], false, output).to_string();
+        assert!(with_name.contains("NAME") && with_name.contains("shop"), "{with_name}");
         assert!(text.contains("0.25 / 2"), "{text}");
         assert!(text.contains("- / 512 MiB"), "{text}");
         assert!(text.contains("it passed its memory limit"), "{text}");

@@ -28,6 +28,7 @@ pub(crate) struct Measured {
 #[derive(Debug, Serialize)]
 pub(crate) struct TaskRecord {
     pub(crate) task_id: String,
+    pub(crate) name: String,
     pub(crate) framework_id: String,
     pub(crate) framework_name: String,
     pub(crate) agent_id: String,
@@ -166,6 +167,7 @@ impl From<&TaskInstance> for TaskRecord {
     fn from(t: &TaskInstance) -> Self {
         TaskRecord {
             task_id: t.task_id.clone(),
+            name: t.name.clone(),
             framework_id: t.framework_id.clone(),
             framework_name: t.framework_name.clone(),
             agent_id: t.agent_id.clone(),
