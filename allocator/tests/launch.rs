@@ -202,7 +202,10 @@ async fn a_newer_stream_ends_the_older() {
     assert!(!ended.is_empty());
     assert_eq!(framework.event().await.unwrap_err().code(), Code::Cancelled);
     let old_caller = framework.caller();
-    let refused = framework.client.revive(v1::ReviveRequest { caller: old_caller }).await;
+    let refused = framework
+        .client
+        .revive(v1::ReviveRequest { caller: old_caller, ..Default::default() })
+        .await;
     assert_eq!(refused.unwrap_err().code(), Code::Unauthenticated);
     drop(framework);
     let cluster = server.cluster().await;

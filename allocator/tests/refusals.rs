@@ -186,7 +186,8 @@ async fn wrong_callers_are_refused() {
     ];
     for (framework_id, session, code) in cases {
         let caller = Some(v1::Caller { framework_id, session });
-        let revived = client.revive(v1::ReviveRequest { caller: caller.clone() }).await;
+        let revived =
+            client.revive(v1::ReviveRequest { caller: caller.clone(), ..Default::default() }).await;
         assert_eq!(revived.unwrap_err().code(), code, "{caller:?}");
         let torn = client.teardown(v1::TeardownRequest { caller: caller.clone() }).await;
         assert_eq!(torn.unwrap_err().code(), code, "{caller:?}");
@@ -207,7 +208,10 @@ async fn wrong_callers_are_refused() {
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().starts_with(field), "{field}: {}", refused.message());
     }
-    client.revive(v1::ReviveRequest { caller: framework.caller() }).await.unwrap();
+    client
+        .revive(v1::ReviveRequest { caller: framework.caller(), ..Default::default() })
+        .await
+        .unwrap();
     client.teardown(v1::TeardownRequest { caller: framework.caller() }).await.unwrap();
     assert!(server.cluster().await.frameworks.is_empty());
     server.running.stop().await.unwrap();
@@ -228,8 +232,14 @@ async fn oversize_messages_are_refused_and_the_rest_goes_on() {
     let message = Said::Lending(v1::LendingChange { lending: true, reason: huge });
     let _ = agent.say.send(AgentMessage { message: Some(message) }).await;
     server.until("the agent gone", |cluster| !cluster.agents[0].connected).await;
-    let wanted =
-        vec![v1::Wanted { name: "w".to_owned(), resources: Some(resources(1.0, 1.0)) }; 10_001];
+    let wanted = vec![
+        v1::Wanted {
+            name: "w".to_owned(),
+            resources: Some(resources(1.0, 1.0)),
+            ..Default::default()
+        };
+        10_001
+    ];
     let mut framework = server.framework(info("f")).await.unwrap();
     let request = v1::RequestRequest { caller: framework.caller(), wanted };
     let refused = framework.client.request(request).await.unwrap_err();

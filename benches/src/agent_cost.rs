@@ -183,7 +183,9 @@ async fn subscribe_lent(address: &str) -> Result<(Framework, Streaming<Event>), 
     };
     let (mut framework, events) = Framework::subscribe(address, info).await?;
     let resources = Some(resources(LENT_CPUS, TASK_MEMORY_MIB));
-    framework.want(vec![v1::Wanted { name: "lent".to_owned(), resources }]).await?;
+    framework
+        .want(vec![v1::Wanted { name: "lent".to_owned(), resources, ..Default::default() }])
+        .await?;
     Ok((framework, events))
 }
 

@@ -157,8 +157,10 @@ fn acknowledge(cluster: &mut Cluster, at: usize) -> Result<(), Fault> {
 fn take(cluster: &mut Cluster, at: usize, to: Caller, offer: OfferId) -> Result<(), Fault> {
     let state = cluster.machine().state();
     let framework = state.frameworks.get(&to.framework);
-    let wanted = framework.and_then(|framework| state.seats.wanted_by(framework));
-    let name = wanted.and_then(|wanted| wanted.names().next()).map(str::to_owned);
+    let name = framework.and_then(|framework| {
+        let mut wanted = state.seats.wanted_by(framework);
+        wanted.find_map(|wanted| wanted.names().next()).map(str::to_owned)
+    });
     let name = name.ok_or_else(|| Fault::Core("an offer to one that wants nothing".into()))?;
     let launch = Launch {
         name: name.clone(),

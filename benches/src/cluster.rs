@@ -227,7 +227,7 @@ impl Cluster {
     /// One task of this size that a framework wants from now on.
     pub fn one_more(&mut self, of: Caller, request: Amounts) -> Command {
         let name = self.new_name();
-        Command::Want(of, vec![Want { name, request: request.into() }])
+        Command::Want(of, vec![Want { name, role: None, request: request.into() }])
     }
 
     /// What the core knows.

@@ -205,7 +205,8 @@ impl Bench {
         self.names += 1;
         let name = format!("task-{}", self.names);
         self.wanted[owner].clone_from(&name);
-        let wanted = v1::Wanted { name, resources: Some(resources(CPUS, MEMORY_MIB)) };
+        let resources = Some(resources(CPUS, MEMORY_MIB));
+        let wanted = v1::Wanted { name, resources, ..Default::default() };
         self.frameworks[owner].want(vec![wanted]).await
     }
 

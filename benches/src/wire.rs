@@ -91,7 +91,7 @@ impl Framework {
         info: v1::FrameworkInfo,
     ) -> Result<(Self, Streaming<v1::Event>), Fault> {
         let mut client = SchedulerClient::new(connect(address).await?);
-        let request = v1::SubscribeRequest { framework: Some(info) };
+        let request = v1::SubscribeRequest { framework: Some(info), ..Default::default() };
         let call = client.subscribe(request).await;
         let mut events = call.map_err(Fault::call("subscribe"))?.into_inner();
         match next(&mut events, "a subscription").await?.event {
@@ -142,7 +142,7 @@ impl Framework {
     /// # Errors
     /// The call failed.
     pub async fn suppress(&mut self) -> Result<(), Fault> {
-        let request = v1::SuppressRequest { caller: self.caller() };
+        let request = v1::SuppressRequest { caller: self.caller(), ..Default::default() };
         self.client.suppress(request).await.map(drop).map_err(Fault::call("suppress"))
     }
 

@@ -147,6 +147,8 @@ pub struct FrameworkInfo {
 pub struct Want {
     /// The task id it will have.
     pub name: String,
+    /// The role whose resources it is to hold; none: its framework has one alone.
+    pub role: Option<String>,
     /// What it needs.
     pub request: Resources,
 }

@@ -13,6 +13,7 @@ use crate::{
     seat::{Seat, SeatSlot},
     tasks::TaskState,
     time::Time,
+    wants::Wants,
 };
 
 /// What stands between a framework or a task and its resources.
@@ -88,7 +89,7 @@ impl Machine {
     pub fn why(&self, now: Time, subject: &str) -> Option<Why> {
         let frameworks = &self.state.frameworks;
         let wants = frameworks.values().find_map(|framework| {
-            let want = self.state.seats.wanted_by(framework)?.get(subject)?;
+            let want = self.state.seats.wanted_by(framework).find_map(|of| of.get(subject))?;
             Some(self.why_wanted(now, framework, subject, want))
         });
         let framework = || {
@@ -158,8 +159,9 @@ impl Machine {
             let summary = format!("framework {name} has suppressed its offers");
             return Why { hints: vec![hint], ..Why::settled(summary) };
         }
-        let wanted = self.state.seats.wanted_by(framework);
-        let unplaced = wanted.map(|wanted| wanted.waiting().collect::<Vec<_>>());
+        let mut wanted = self.state.seats.wanted_by(framework).peekable();
+        let says_wants = wanted.peek().is_some();
+        let unplaced = says_wants.then(|| wanted.flat_map(Wants::waiting).collect::<Vec<_>>());
         let offers: usize = self.state.seats.of(framework).map(|seat| seat.offers.len()).sum();
         match unplaced.as_deref() {
             Some([]) => Why::settled(format!(
@@ -293,6 +295,9 @@ impl Machine {
             return barrier.to_string();
         }
         let role = &self.state.roles.get(seat.role).name;
+        // Whether a decline hides it is asked of each wanted thing, and of all that is free otherwise.
+        let says_wants = seat.wanted.is_some();
+        let asked = |free: &Resources| if says_wants { request.amounts } else { free.amounts };
         let mut reasons = Vec::new();
         for revocable in [false, true] {
             if !self.state.takes(seat, revocable) {
@@ -304,7 +309,7 @@ impl Machine {
             } else if !seat.is_enough(free.amounts) {
                 let least = seat.minimum.clone().unwrap_or_default();
                 reasons.push(format!("free: {free}, and its framework wants at least {least}"));
-            } else if let Some(until) = agent.filters(revocable).until(slot) {
+            } else if let Some(until) = agent.filters(revocable).until(slot, asked(&free)) {
                 let seconds = until.since(now).as_secs();
                 reasons.push(format!("its framework declined it, for {seconds} s more"));
             } else if !revocable {

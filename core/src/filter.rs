@@ -1,10 +1,10 @@
 //! What frameworks turned down, and for how long: kept with the agent, by seat.
 //!
 //! A filter hides offers of one agent, one kind, that hold no more than what was declined (Mesos
-//! semantics: an offer that has grown passes). An agent that becomes free asks of a thousand seats at
-//! once whether they declined it, so the filters of an agent lie together: what was declined, mostly
-//! the same for all, is kept once with one bit a seat; 16 bytes a filter say when it ends, in that
-//! order, as most are as long as those before them.
+//! semantics: an offer that has grown passes, and a later decline leaves the earlier ones standing). An
+//! agent that becomes free asks of a thousand seats at once whether they declined it, so the filters of
+//! an agent lie together: what was declined, mostly the same for all, is kept once with one bit a seat;
+//! 16 bytes a filter say when it ends, in that order, as most are as long as those before them.
 
 use crate::{resources::Amounts, seat::SeatSlot, slots::SlotSet, time::Time};
 use std::{collections::VecDeque, time::Duration};
@@ -14,12 +14,16 @@ pub const MAX_REFUSAL: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// At most so many different declined amounts are kept of an agent and kind; a further one shares
 /// one with an older, and both then hide what both had declined.
 pub const MAX_DECLINED_AMOUNTS: usize = 64;
+/// At most so many filters are kept of a seat on an agent and kind, of which none is part of another;
+/// with a further one the first to end goes.
+pub const MAX_FILTERS_OF_A_SEAT: usize = 16;
 
-/// When a seat's filter ends.
+/// When a filter ends: which seat's, and which of the declined amounts.
 #[derive(Clone, Copy, Debug)]
 struct End {
     until: Time,
     seat: u32,
+    declined: u32,
 }
 
 /// Amounts that were declined, and by whom.
@@ -29,7 +33,8 @@ struct Declined {
     by: SlotSet,
 }
 
-/// The filters on one agent's offers of one kind: at most one of each seat.
+/// The filters on one agent's offers of one kind: of each seat those of which none makes another
+/// superfluous.
 #[derive(Clone, Debug, Default)]
 pub struct Filters {
     of: SlotSet,
@@ -44,20 +49,55 @@ impl Filters {
     pub(crate) const NONE: Self =
         Self { of: SlotSet::NONE, ends: VecDeque::new(), declined: Vec::new(), wake: None };
 
-    /// Hides offers of up to `declined` from a seat until `until`, in place of what it had; says
-    /// whether it had nothing.
+    /// Hides offers of up to `declined` from a seat until `until`, beside what it had; says whether
+    /// it had nothing.
     pub(crate) fn add(&mut self, seat: SeatSlot, declined: Amounts, until: Time) -> bool {
-        let is_new = !self.remove(seat);
-        let end = End { until, seat: seat.0 };
-        if self.ends.back().is_none_or(|last| last.until <= until) {
+        let is_new = self.of.insert(seat.at());
+        if !is_new && !self.make_room(seat, declined, until) {
+            return false;
+        }
+        let at = self.keep(declined);
+        let mut end = End { until, seat: seat.0, declined: at as u32 };
+        if !self.declined[at].by.insert(seat.at()) {
+            // Both are of this much at least, so it is hidden until the later is over.
+            let old = self.ends.iter().position(|end| end.is_of(seat, at));
+            let old = old.and_then(|at| self.ends.remove(at));
+            end.until = old.map_or(until, |old| old.until.max(until));
+        }
+        if self.ends.back().is_none_or(|last| last.until <= end.until) {
             self.ends.push_back(end);
         } else {
-            let at = self.ends.partition_point(|other| other.until <= until);
+            let at = self.ends.partition_point(|other| other.until <= end.until);
             self.ends.insert(at, end);
         }
-        self.keep(declined).insert(seat.at());
-        self.of.insert(seat.at());
         is_new
+    }
+
+    /// Ends those of a seat's filters that one more makes superfluous, or the first to end if they
+    /// are too many; says whether the one more hides anything that they do not.
+    fn make_room(&mut self, seat: SeatSlot, declined: Amounts, until: Time) -> bool {
+        let amounts = |end: &End| self.declined[end.declined as usize].amounts;
+        let mut own = self.ends.iter().filter(|end| end.seat == seat.0);
+        if own.any(|end| declined.fits_in(amounts(end)) && until <= end.until) {
+            return false;
+        }
+        let (mut kept, all) = (0, &mut self.declined);
+        self.ends.retain(|end| {
+            let of = &mut all[end.declined as usize];
+            let goes = end.seat == seat.0 && of.amounts.fits_in(declined) && end.until <= until;
+            if goes {
+                of.by.remove(seat.at());
+            }
+            kept += usize::from(!goes && end.seat == seat.0);
+            !goes
+        });
+        if kept >= MAX_FILTERS_OF_A_SEAT {
+            let first = self.ends.iter().position(|end| end.seat == seat.0);
+            if let Some(first) = first.and_then(|at| self.ends.remove(at)) {
+                self.declined[first.declined as usize].by.remove(seat.at());
+            }
+        }
+        true
     }
 
     /// Has the machine look at `until`, if it would look later: then says when it would have.
@@ -71,8 +111,8 @@ impl Filters {
         self.wake
     }
 
-    /// Those who declined these amounts, one more to come.
-    fn keep(&mut self, amounts: Amounts) -> &mut SlotSet {
+    /// Where those who declined these amounts are kept, for one more to come.
+    fn keep(&mut self, amounts: Amounts) -> usize {
         let all = &mut self.declined;
         let same = all.iter().position(|old| !old.by.is_empty() && old.amounts == amounts);
         let vacant = || all.iter().position(|old| old.by.is_empty());
@@ -84,28 +124,31 @@ impl Filters {
         });
         let kept = &mut all[at];
         kept.amounts = if kept.by.is_empty() { amounts } else { kept.amounts.min(amounts) };
-        &mut kept.by
+        at
     }
 
-    /// Ends a seat's filter; says whether it had one.
+    /// Ends a seat's filters; says whether it had any.
     pub(crate) fn remove(&mut self, seat: SeatSlot) -> bool {
         if !self.of.remove(seat.at()) {
             return false;
         }
-        if let Some(at) = self.ends.iter().position(|end| end.seat == seat.0) {
-            self.ends.remove(at);
-        }
-        let _ = self.declined.iter_mut().any(|kept| kept.by.remove(seat.at()));
+        self.ends.retain(|end| end.seat != seat.0);
+        self.declined.iter_mut().for_each(|kept| {
+            kept.by.remove(seat.at());
+        });
         true
     }
 
-    /// Ends those whose time has come, telling whose; says when to look next.
-    pub(crate) fn expire(&mut self, now: Time, mut over: impl FnMut(SeatSlot)) -> Option<Time> {
+    /// Ends those whose time has come, telling who has one less; says when to look next.
+    pub(crate) fn expire(&mut self, now: Time, mut over: impl FnMut(Over)) -> Option<Time> {
         while let Some(end) = self.ends.pop_front_if(|end| end.until <= now) {
             let seat = SeatSlot(end.seat);
-            self.of.remove(seat.at());
-            let _ = self.declined.iter_mut().any(|kept| kept.by.remove(seat.at()));
-            over(seat);
+            self.declined[end.declined as usize].by.remove(seat.at());
+            let was_last = !self.declined.iter().any(|kept| kept.by.contains(seat.at()));
+            if was_last {
+                self.of.remove(seat.at());
+            }
+            over(Over { seat, was_last });
         }
         self.wake = self.ends.front().map(|end| end.until);
         self.wake
@@ -115,16 +158,21 @@ impl Filters {
     #[must_use]
     #[inline]
     pub fn hides(&self, seat: SeatSlot, free: Amounts) -> bool {
-        self.of.contains(seat.at()) && {
-            let mut declined = self.declined.iter();
-            declined.any(|kept| kept.by.contains(seat.at()) && free.fits_in(kept.amounts))
-        }
+        self.of.contains(seat.at()) && self.hides_from(seat.at(), free)
+    }
+
+    fn hides_from(&self, seat: usize, free: Amounts) -> bool {
+        let mut declined = self.declined.iter();
+        declined.any(|kept| kept.by.contains(seat) && free.fits_in(kept.amounts))
     }
 
     /// Whether an offer of `free` is hidden from every seat that has a filter here.
     #[must_use]
     pub fn all_hide(&self, free: Amounts) -> bool {
-        self.declined.iter().all(|kept| kept.by.is_empty() || free.fits_in(kept.amounts))
+        self.declined.iter().all(|kept| {
+            // Who declined less may have declined other amounts too.
+            free.fits_in(kept.amounts) || kept.by.iter().all(|seat| self.hides_from(seat, free))
+        })
     }
 
     /// The seats that have a filter here.
@@ -133,10 +181,13 @@ impl Filters {
         &self.of
     }
 
-    /// Until when offers are hidden from a seat.
+    /// Until when an offer of `free` is hidden from a seat, if it is.
     #[must_use]
-    pub fn until(&self, seat: SeatSlot) -> Option<Time> {
-        self.ends.iter().find(|end| end.seat == seat.0).map(|end| end.until)
+    pub fn until(&self, seat: SeatSlot, free: Amounts) -> Option<Time> {
+        let of = |end: &&End| {
+            end.seat == seat.0 && free.fits_in(self.declined[end.declined as usize].amounts)
+        };
+        self.ends.iter().filter(of).map(|end| end.until).max()
     }
 
     /// How many there are.
@@ -151,16 +202,33 @@ impl Filters {
         self.ends.is_empty()
     }
 
-    /// Whether the parts agree with one another and `wake` comes no later than it must.
-    pub(crate) fn is_sound(&self) -> bool {
+    /// Whether the parts agree with one another, none is over, and `wake` comes no later than it
+    /// must.
+    pub(crate) fn is_sound(&self, now: Time) -> bool {
         let in_order = self.ends.iter().is_sorted_by_key(|end| end.until);
         let ending: SlotSet = self.ends.iter().map(|end| end.seat as usize).collect();
-        let declining: SlotSet = self.declined.iter().flat_map(|kept| kept.by.iter()).collect();
         let declined: usize = self.declined.iter().map(|kept| kept.by.len()).sum();
+        let kept = |end: &End| self.declined.get(end.declined as usize);
+        let is_kept = |end: &End| kept(end).is_some_and(|kept| kept.by.contains(end.seat as usize));
         let first = self.ends.front().map(|end| end.until);
-        let woken = first.is_none_or(|first| self.wake.is_some_and(|wake| wake <= first));
-        let once = (self.of.len(), self.of.len()) == (self.ends.len(), declined);
-        in_order && woken && once && ending == self.of && declining == self.of
+        let woken =
+            first.is_none_or(|first| first > now && self.wake.is_some_and(|wake| wake <= first));
+        let each = declined == self.ends.len() && self.ends.iter().all(is_kept);
+        in_order && woken && each && ending == self.of
+    }
+}
+
+/// A filter that is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Over {
+    pub(crate) seat: SeatSlot,
+    /// The seat has no other here.
+    pub(crate) was_last: bool,
+}
+
+impl End {
+    const fn is_of(&self, seat: SeatSlot, declined: usize) -> bool {
+        self.seat == seat.0 && self.declined as usize == declined
     }
 }
 
@@ -177,35 +245,49 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_a_plain_map(
-            changes in prop::collection::vec((0u32..40, 0u64..6, 0u64..9, any::<bool>()), 1..150),
+            changes in prop::collection::vec(
+                (0u32..12, (0u64..4, 0u64..4), 0u64..9, any::<bool>()),
+                1..150,
+            ),
         ) {
-            let (mut filters, mut plain) = (Filters::default(), BTreeMap::new());
-            for (seat, cpus, until, adds) in changes {
-                let (declined, until) = (Amounts::of(cpus, cpus), Time::from_nanos(until));
+            let mut filters = Filters::default();
+            let mut plain = BTreeMap::<u32, Vec<(Amounts, Time)>>::new();
+            for (seat, (cpus, memory), until, adds) in changes {
+                let (declined, until) = (Amounts::of(cpus, memory), Time::from_nanos(until));
+                let mut now = Time::ZERO;
                 if adds {
-                    filters.add(slot(seat), declined, until);
-                    plain.insert(seat, (declined, until));
+                    let is_new = filters.add(slot(seat), declined, until);
+                    prop_assert_eq!(is_new, !plain.contains_key(&seat));
+                    plain.entry(seat).or_default().push((declined, until));
                 } else if until.as_nanos() % 2 == 0 {
-                    filters.expire(until, |_| {});
-                    plain.retain(|_, (_, end)| *end > until);
+                    now = until;
+                    let mut gone = SlotSet::default();
+                    filters.expire(now, |over| {
+                        gone.set(over.seat.at(), over.was_last);
+                    });
+                    plain.values_mut().for_each(|of| of.retain(|(_, end)| *end > now));
+                    let left: SlotSet =
+                        plain.extract_if(.., |_, of| of.is_empty()).map(|(seat, _)| seat as usize).collect();
+                    prop_assert_eq!(gone, left);
                 } else {
                     filters.remove(slot(seat));
                     plain.remove(&seat);
                 }
                 filters.wake = Some(Time::ZERO);
-                prop_assert!(filters.is_sound());
-                for (seat, (declined, end)) in &plain {
-                    prop_assert_eq!(filters.until(slot(*seat)), Some(*end));
-                    for cpus in 0..7 {
-                        let free = Amounts::of(cpus, 1);
-                        let hidden = free.fits_in(*declined);
-                        prop_assert_eq!(filters.hides(slot(*seat), free), hidden);
+                prop_assert!(filters.ends.front().is_none_or(|end| end.until <= now) || filters.is_sound(now));
+                for (seat, of) in &plain {
+                    for free in (0..16).map(|at| Amounts::of(at % 4, at / 4)) {
+                        let hiding = of.iter().filter(|(declined, _)| free.fits_in(*declined));
+                        let until = hiding.map(|(_, end)| *end).max();
+                        prop_assert_eq!(filters.until(slot(*seat), free), until);
+                        prop_assert_eq!(filters.hides(slot(*seat), free), until.is_some());
                     }
                 }
-                let free = Amounts::of(3, 3);
-                let all = plain.values().all(|(declined, _)| free.fits_in(*declined));
+                let free = Amounts::of(2, 2);
+                let all = plain.values().all(|of| of.iter().any(|(declined, _)| free.fits_in(*declined)));
                 prop_assert_eq!(filters.all_hide(free), all);
-                prop_assert_eq!(filters.len(), plain.len());
+                let seats: SlotSet = plain.keys().map(|seat| *seat as usize).collect();
+                prop_assert_eq!(filters.seats(), &seats);
             }
         }
     }

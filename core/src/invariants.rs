@@ -323,12 +323,8 @@ impl Machine {
                 let filters = agent.filters(revocable);
                 for seat in filters.seats().iter() {
                     *counts.entry(seat).or_default() += 1;
-                    let until = filters.until(SeatSlot(seat as u32));
-                    if until.is_none_or(|until| until <= now) {
-                        return Err(Violation::Filters(agent.id));
-                    }
                 }
-                if !filters.is_sound() {
+                if !filters.is_sound(now) {
                     return Err(Violation::Filters(agent.id));
                 }
             }

@@ -223,11 +223,13 @@ impl Machine {
         let Some(slot) = self.state.agents.slot(agent) else { return };
         let Some(filters) = self.state.agents.filters_mut(slot, revocable) else { return };
         let mut over = Vec::new();
-        if let Some(next) = filters.expire(now, |seat| over.push(seat)) {
+        if let Some(next) = filters.expire(now, |filter| over.push(filter)) {
             self.deadlines.add(next, Deadline::Filters(agent, revocable));
         }
-        for seat in &over {
-            if let Some(seat) = self.state.seats.at_mut(*seat) {
+        for filter in &over {
+            if filter.was_last
+                && let Some(seat) = self.state.seats.at_mut(filter.seat)
+            {
                 seat.filters -= 1;
             }
         }

@@ -50,7 +50,7 @@ pub struct Seat {
     pub constraints: Constraints,
     /// The least it wants to be offered at a time.
     pub minimum: Option<Minimum>,
-    /// How many filters it has, on all agents.
+    /// On how many agents it has filters, counted by kind.
     pub filters: usize,
     /// Its outstanding offers, ascending.
     pub offers: VecDeque<OfferId>,
@@ -171,10 +171,9 @@ impl Seats {
         framework.seats.values().filter_map(|slot| self.at(*slot))
     }
 
-    /// What a framework said it wants, if it ever did: then it has one role.
-    #[must_use]
-    pub fn wanted_by(&self, framework: &Framework) -> Option<&Wants> {
-        framework.seats.values().find_map(|slot| self.at(*slot)?.wanted.as_ref())
+    /// What a framework said it wants in each of its roles; none if it never did.
+    pub fn wanted_by<'a>(&'a self, framework: &'a Framework) -> impl Iterator<Item = &'a Wants> {
+        self.of(framework).filter_map(|seat| seat.wanted.as_ref())
     }
 
     /// The outstanding offers of a framework.

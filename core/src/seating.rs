@@ -30,10 +30,6 @@ impl Machine {
             let fault = "a framework has at least one role, and none twice";
             return Err(Refusal::Invalid(fault.to_owned()));
         }
-        if info.says_wants && named.len() > 1 {
-            let fault = "a framework that says what it wants has one role: use one for each role";
-            return Err(Refusal::Invalid(fault.to_owned()));
-        }
         let stray = info.constraints.keys().chain(info.minimums.keys()).chain(suppressed);
         if let Some(stray) = stray.into_iter().find(|name| !named.contains(name)) {
             return Err(Refusal::Invalid(format!("{stray:?} is not one of the framework's roles")));
@@ -71,7 +67,11 @@ impl Machine {
         let active = tasks.filter(|task| task.role == role && !task.state.is_terminal());
         let held = active.map(|task| task.request.amounts).fold(Amounts::ZERO, Amounts::plus);
         let name = &self.state.roles.get(role).name;
-        let seat = Seat { held, ..Seat::new((id, slot), role, name, &framework.info) };
+        let says_wants = self.state.seats.of(framework).any(|seat| seat.wanted.is_some());
+        let mut seat = Seat { held, ..Seat::new((id, slot), role, name, &framework.info) };
+        if says_wants {
+            seat.wanted.get_or_insert_default();
+        }
         let seat = self.state.seats.insert(seat);
         self.state.roles.get_mut(role).frameworks.insert(id);
         if let Some(framework) = self.state.frameworks.at_mut(slot) {

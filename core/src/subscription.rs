@@ -7,10 +7,11 @@ use crate::{
     frameworks::{Framework, MAX_FRAMEWORKS, MAX_WANTED, Wanted},
     ids::{FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply},
+    seat::SeatSlot,
     tasks::{Reason, TaskState},
     time::Time,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// After a restart of the allocator a framework has at least so long to come back.
 pub(crate) const RESTORED_TIMEOUT: Duration = Duration::from_secs(60);
@@ -203,19 +204,42 @@ impl Machine {
         }
         let since_step = self.state.ledger.steps;
         self.caller(caller)?;
-        let [slot] = self.seats_of(caller.framework)[..] else {
-            let fault = "a framework that says what it wants has one role";
-            return Err(Refusal::Invalid(fault.to_owned()));
-        };
-        let Some(seat) = self.state.seats.at_mut(slot) else { return Ok(Reply::Done) };
-        let wanted = seat.wanted.get_or_insert_default();
-        wanted.replace(wants.into_iter().map(|want| {
-            let Want { name, request } = want;
-            (name, Wanted { request, since_step, since: now, offered: None })
-        }));
-        self.refresh_hunger_at(slot);
-        // Agents are looked for anew for all that it wants.
-        self.unplaced.insert(slot.at());
+        for (slot, wants) in self.by_seat(caller.framework, wants)? {
+            let Some(seat) = self.state.seats.at_mut(slot) else { continue };
+            let wanted = seat.wanted.get_or_insert_default();
+            wanted.replace(wants.into_iter().map(|Want { name, request, .. }| {
+                (name, Wanted { request, since_step, since: now, offered: None })
+            }));
+            self.refresh_hunger_at(slot);
+            // Agents are looked for anew for all that it wants.
+            self.unplaced.insert(slot.at());
+        }
         Ok(Reply::Done)
     }
+
+    /// What a framework wants in each of its roles; in some it may be nothing.
+    fn by_seat(
+        &self,
+        id: FrameworkId,
+        wants: Vec<Want>,
+    ) -> Result<BTreeMap<SeatSlot, Vec<Want>>, Refusal> {
+        let mut seats: BTreeMap<_, _> =
+            self.seats_of(id).into_iter().map(|slot| (slot, Vec::new())).collect();
+        let only = seats.keys().next().copied().filter(|_| seats.len() == 1);
+        for want in wants {
+            let named = want.role.as_deref();
+            let seat = named.map_or(only, |role| self.seat_in(id, self.state.roles.find(role)?));
+            let of = seat.and_then(|seat| seats.get_mut(&seat));
+            of.ok_or_else(|| no_seat(&want))?.push(want);
+        }
+        Ok(seats)
+    }
+}
+
+fn no_seat(want: &Want) -> Refusal {
+    let name = &want.name;
+    Refusal::Invalid(match &want.role {
+        Some(role) => format!("wanted {name:?}: {role:?} is not one of the framework's roles"),
+        None => format!("wanted {name:?}: say for which role: the framework has several"),
+    })
 }

@@ -177,6 +177,7 @@ fn a_declared_want_is_offered_just_that_and_its_wait_is_counted() {
     let (one, _) = cluster.framework("one", FrameworkInfo::default());
     let want = |name: &str, cpus| Want {
         name: name.into(),
+        role: None,
         request: Amounts::of(cpus, cpus * 1_000).into(),
     };
     cluster.apply(Command::Want(one, vec![want("a", 500), want("b", 700), want("huge", 9_000)]));

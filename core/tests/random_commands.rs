@@ -254,11 +254,7 @@ impl World {
                 self.offers.retain(|_, told| told.0 != caller.framework);
                 Command::Teardown(caller.framework)
             }),
-            Step::Want(at, count, cpus) => pick(&self.callers, at).map(|caller| {
-                let want =
-                    |n| Want { name: format!("w{n}"), request: Amounts::of(cpus, 1_000).into() };
-                Command::Want(caller, (0..count).map(want).collect())
-            }),
+            Step::Want(at, count, cpus) => self.want(at, count, cpus),
             Step::Accept(at, tasks, cpus) => self.accept(at, tasks, cpus),
             Step::Promote(at, which, cpus) => self.promote(at, which, cpus),
             Step::Decline(at, which, seconds) => self.decline(at, which, seconds),
@@ -401,7 +397,7 @@ impl World {
     fn subscribe(&mut self, at: u8, flags: u8) -> Option<Command> {
         let old = (flags & 8 > 0).then(|| pick(&self.callers, at)).flatten();
         let says_wants = flags & 8 > 0 && at.is_multiple_of(4);
-        let several = if says_wants { 1 } else { usize::from(at / 16 % 4) + 1 };
+        let several = usize::from(at / 16 % 4) + 1;
         let first = (flags & 3) + 4 * (at & 1);
         let mut roles: Vec<_> = (0..8).map(|n| role(first + 3 * n)).take(several).collect();
         roles.dedup();
@@ -428,6 +424,18 @@ impl World {
         Some(Command::Subscribe(old, info, suppressed, self.next))
     }
 
+    /// Something in each of the framework's roles in turn; some do not say in which.
+    fn want(&self, at: u8, count: u8, cpus: u64) -> Option<Command> {
+        let caller = pick(&self.callers, at)?;
+        let roles = &self.machine.state().frameworks.get(&caller.framework)?.info.roles;
+        let want = |n: u8| Want {
+            name: format!("w{n}"),
+            role: (roles.len() > 1 || at & 1 > 0).then(|| pick(roles, n)).flatten(),
+            request: Amounts::of(cpus, 1_000).into(),
+        };
+        Some(Command::Want(caller, (0..count).map(want).collect()))
+    }
+
     /// What a subscription would say, said by a framework that is there.
     fn update(&mut self, at: u8, flags: u8) -> Option<Command> {
         let caller = pick(&self.callers, at)?;
@@ -436,17 +444,7 @@ impl World {
         let Command::Subscribe(_, info, suppressed, _) = self.subscribe(flags, at & 15)? else {
             return None;
         };
-        let keep = if says_wants { 1 } else { 8 };
-        let roles: Vec<_> = info.roles.iter().take(keep).cloned().collect();
-        let suppressed = if says_wants { vec![] } else { suppressed };
-        let stays = |name: &String| roles.contains(name);
-        let info = FrameworkInfo {
-            says_wants,
-            constraints: info.constraints.into_iter().filter(|of| stays(&of.0)).collect(),
-            minimums: info.minimums.into_iter().filter(|of| stays(&of.0)).collect(),
-            roles: roles.clone(),
-            ..info
-        };
+        let info = FrameworkInfo { says_wants, ..info };
         Some(Command::UpdateFramework(caller, info, suppressed))
     }
 

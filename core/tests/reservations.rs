@@ -212,7 +212,7 @@ fn an_operator_reserves_offers_are_taken_back_and_made_anew() {
     assert_eq!(offers(&effects, other)[0].resources.amounts.cpus_milli(), 1_000);
     let wants = FrameworkInfo { says_wants: true, ..FrameworkInfo::default() };
     let (big, _) = cluster.framework("other", wants);
-    let want = Want { name: "big".into(), request: amounts(2) };
+    let want = Want { name: "big".into(), role: None, request: amounts(2) };
     cluster.apply(Command::Want(big, vec![want]));
     let why = cluster.why("big");
     assert!(why.contains("reserved: 3 cpus, 3000 MiB of memory for db"), "{why}");
@@ -231,7 +231,7 @@ fn one_that_says_what_it_wants_gets_what_is_kept_for_its_role_first() {
     cluster.apply(Command::Reserve(kept, Operation::Reserve(reserved("db", amounts(2)))));
     let wants = FrameworkInfo { says_wants: true, ..FrameworkInfo::default() };
     let (db, _) = cluster.framework("db", wants);
-    let want = Want { name: "t".into(), request: amounts(2) };
+    let want = Want { name: "t".into(), role: None, request: amounts(2) };
     let effects = cluster.apply(Command::Want(db, vec![want]));
     let offer = &offers(&effects, db)[0];
     assert_eq!((offer.agent, &offer.reserved), (kept, &reserved("db", amounts(2))));
@@ -356,7 +356,7 @@ fn constraints_gpus_regions_and_minimum_choose_agents_and_why_names_them() {
 
     let wants = FrameworkInfo { says_wants: true, ..FrameworkInfo::default() };
     let (one, _) = cluster.framework("one", wants);
-    let want = Want { name: "t".into(), request: amounts(1) };
+    let want = Want { name: "t".into(), role: None, request: amounts(1) };
     let effects = cluster.apply(Command::Want(one, vec![want]));
     assert_eq!(
         offers(&effects, one)[0].node.hostname,

@@ -237,6 +237,39 @@ fn filters_constraints_and_minimum_are_by_role() {
 }
 
 #[test]
+fn wants_are_of_one_role_each_and_offered_there() {
+    let mut cluster = Cluster::new();
+    let wants = FrameworkInfo { says_wants: true, ..info(&["a", "b"]) };
+    let (one, _) = cluster.subscribe(wants.clone(), &[]);
+    let want = |name: &str, role: &str, size| Want {
+        name: name.into(),
+        role: Some(role.into()),
+        request: cpus(size).into(),
+    };
+    let wanted = vec![want("t", "a", 2), want("u", "b", 1), want("v", "b", 9)];
+    cluster.apply(Command::Want(one, wanted));
+    let (_, effects) = cluster.agent("n0", 8);
+    let made = offers(&effects);
+    let of = |role: &str| made.iter().find(|made| *made.role == *role).unwrap();
+    assert_eq!(
+        (made.len(), of("a").resources.amounts, of("b").resources.amounts),
+        (2, cpus(2), cpus(1))
+    );
+    cluster.launch(one, &[of("a").offer], "t", 2);
+    let why = cluster.machine.why(cluster.now, "v").unwrap();
+    assert!(why.impossible, "{}", why.summary);
+    // Of a role that is added nothing is offered before something is wanted there.
+    let more = FrameworkInfo { roles: names(&["a", "b", "c"]), ..wants };
+    let effects = cluster.apply(Command::UpdateFramework(one, more, vec![]));
+    assert!(offers(&effects).is_empty());
+    let effects = cluster.apply(Command::Want(one, vec![want("w", "c", 3)]));
+    assert_eq!(
+        (role_and_node(&effects), rescinded(&effects)),
+        (vec![("c".into(), "n0".into())], 0)
+    );
+}
+
+#[test]
 fn an_update_adds_and_removes_roles_and_tasks_go_on_counting_for_theirs() {
     let mut cluster = Cluster::new();
     let (agent, _) = cluster.agent("n0", 8);
@@ -303,14 +336,14 @@ fn roles_that_contradict_one_another_are_refused() {
     let stray =
         FrameworkInfo { minimums: [("x".into(), Minimum::default())].into(), ..info(&["a", "b"]) };
     assert!(refused(stray, &[]).contains("\"x\" is not one of"));
-    let wants = FrameworkInfo { says_wants: true, ..info(&["a", "b"]) };
-    assert!(refused(wants, &[]).contains("has one role"));
     let many: Vec<_> = (0..=MAX_ROLES_A_FRAMEWORK).map(|at| format!("r{at}")).collect();
     let many = FrameworkInfo { roles: many, ..info(&[]) };
     assert!(refused(many, &[]).contains("at most 250 roles a framework"));
     let (two, _) = cluster.subscribe(info(&["a", "b"]), &[]);
-    let want = Want { name: "t".into(), request: cpus(1).into() };
-    assert!(cluster.refused(Command::Want(two, vec![want])).contains("has one role"));
+    let want = Want { name: "t".into(), role: None, request: cpus(1).into() };
+    assert!(cluster.refused(Command::Want(two, vec![want.clone()])).contains("for which role"));
+    let stray = Want { role: Some("c".into()), ..want };
+    assert!(cluster.refused(Command::Want(two, vec![stray])).contains("\"c\" is not one of"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Framework {
     pub async fn subscribe(address: &str, info: FrameworkInfo) -> Result<Self, Status> {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
         let mut client = SchedulerClient::new(endpoint.connect().await.expect("a connection"));
-        let request = SubscribeRequest { framework: Some(info) };
+        let request = SubscribeRequest { framework: Some(info), ..Default::default() };
         let mut events = client.subscribe(request).await?.into_inner();
         let Some(Said::Subscribed(subscribed)) = next(&mut events, LONG).await else {
             panic!("not subscribed")

@@ -109,7 +109,11 @@ async fn absurd_amounts_on_the_wire_are_refused_by_field() {
         (resources(f64::INFINITY, 64.0), "cpus"),
         (resources(1.0, 1e30), "memory"),
     ] {
-        let wanted = vec![Wanted { name: "t".into(), resources: Some(amount.clone()) }];
+        let wanted = vec![Wanted {
+            name: "t".into(),
+            resources: Some(amount.clone()),
+            ..Default::default()
+        }];
         let request = RequestRequest { caller: Some(framework.caller.clone()), wanted };
         let refused = framework.client.request(request).await.expect_err("refused");
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");

@@ -74,6 +74,27 @@ fn a_command_runs_in_its_image_and_passes_its_output_and_code_on() {
 }
 
 #[test]
+fn its_files_are_fetched_before_it_is_started() {
+    let Some((docker, cluster)) = start(&[]) else { return };
+    let given = cluster.house.path().join("given");
+    fs::write(&given, "from the node\n").expect("a file");
+    let uri = given.display().to_string();
+    let line = "cat $MESOS_SANDBOX/given";
+    let line = ["--uri", &uri, "--docker", IMAGE, "--", "sh", "-c", line];
+    let done = cluster.run(&[&["--name", "fetches"][..], &line].concat());
+    assert_eq!((done.code, done.out.as_str()), (0, "from the node\n"), "{done:?}");
+    // A user that only the image knows reads them too.
+    let done = cluster.run(&[&["--name", "other", "--user", "1234"][..], &line].concat());
+    assert_eq!((done.code, done.out.as_str()), (0, "from the node\n"), "{done:?}");
+    let line = ["--name", "in-vain", "--uri", "/no/such/file", "--docker", IMAGE, "--", "true"];
+    let done = cluster.run(&line);
+    assert_eq!(done.code, 125, "{done:?}");
+    assert!(done.err.contains("/no/such/file"), "{done:?}");
+    assert_eq!(cluster.task("in-vain")["reason"], "launch_failed");
+    empty(&docker, &cluster);
+}
+
+#[test]
 fn volumes_network_parameters_and_user_are_as_asked() {
     let Some((docker, cluster)) = start(&[]) else { return };
     let data = cluster.house.path().join("data");

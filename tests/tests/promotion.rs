@@ -120,7 +120,7 @@ async fn lent_work_is_promoted_in_place_and_survives_the_agent_half_way() {
 
     service.signal(Signal::SIGINT);
     let _ = service.done();
-    let revive = ReviveRequest { caller: Some(guest.caller.clone()) };
+    let revive = ReviveRequest { caller: Some(guest.caller.clone()), ..Default::default() };
     guest.client.revive(revive).await.expect("revived");
     promotion.offer_ids = vec![offer(&mut guest, 3.0, false).await.offer_id];
     guest.client.promote(promotion).await.expect("promoted");

@@ -36,7 +36,7 @@ impl Plan {
         failure: OwnedFd,
     ) -> Result<Plan, String> {
         let spec = &launch.spec;
-        let user = spec.user.as_deref().map(TaskUser::resolve).transpose()?.flatten();
+        let user = TaskUser::of(spec)?;
         let argv = match &spec.command {
             Command::Shell(line) => vec!["/bin/sh".into(), "-c".into(), line.clone()],
             Command::Argv(words) => words.clone(),

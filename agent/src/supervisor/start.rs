@@ -15,7 +15,7 @@ use super::watch::Watch;
 use super::{Identity, SPEC_FILE, SUPERVISOR_FILE, inherited, signals};
 use crate::cgroup::{ContainerCgroup, Hierarchy, Tree};
 use crate::checkpoint::{self, CheckpointError};
-use crate::containers::{Launch, docker};
+use crate::containers::Launch;
 
 /// The kernel prefers almost everything else when the machine runs out of memory.
 const OWN_OOM_SCORE: &str = "-900";
@@ -98,9 +98,6 @@ fn supervise(dir: &Path, launch: Launch, signals: SignalFd) -> Result<(), String
     };
     let missing = launch.cgroup.is_some() && groups.is_empty();
     let members = Members::new(groups);
-    if launch.spec.docker.is_some() && !missing {
-        return docker::supervise(dir, launch, members, signals);
-    }
     let watch = Watch::new(dir, launch, members, signals);
     if missing { watch.never_started("its control group is missing") } else { watch.run() }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 
+use crate::containers::ContainerSpec;
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, setgroups, setresgid, setresuid};
 
 /// A resolved user: all that the child needs, looked up before the fork.
@@ -33,6 +34,15 @@ impl TaskUser {
         let groups = getgrouplist(&c_name, user.gid)
             .map_err(|e| format!("the groups of user {name:?} cannot be looked up: {e}"))?;
         Ok(Some(TaskUser { uid: user.uid, gid: user.gid, groups }))
+    }
+
+    /// The user of a container, on this node.
+    pub(crate) fn of(spec: &ContainerSpec) -> Result<Option<TaskUser>, String> {
+        match spec.user.as_deref().map(TaskUser::resolve).transpose() {
+            // A user that only the image knows owns nothing on the node.
+            Err(_) if spec.docker.is_some() => Ok(None),
+            found => found.map(Option::flatten),
+        }
     }
 
     /// Becomes the user, for good: groups first, as a plain user may not change them.

@@ -21,7 +21,7 @@ use super::kill::Kill;
 use super::members::{LEFTOVER_PATIENCE, Members, reap};
 use super::plan::Plan;
 use super::{EndCause, Exit, KILL_FILE, Outcome, STARTED_FILE, STARTING_FILE};
-use crate::containers::Launch;
+use crate::containers::{Launch, docker};
 
 /// How long they are killed after that before the supervisor gives up.
 const LAST_PATIENCE: Duration = Duration::from_secs(60);
@@ -72,7 +72,16 @@ impl Watch {
             self.begin_kill();
             return self.never_started("it was killed before it was started");
         }
-        if let Err(reason) = self.fetch().and_then(|()| self.run_task()) {
+        if let Err(reason) = self.fetch() {
+            self.outcome = Some(Outcome::NotStarted(reason));
+        }
+        if self.outcome.is_none() && self.launch.spec.docker.is_some() {
+            // No process of ours from here on.
+            return docker::supervise(&self.dir, self.launch, self.members, self.signals);
+        }
+        if self.outcome.is_none()
+            && let Err(reason) = self.run_task()
+        {
             self.outcome = Some(Outcome::NotStarted(reason));
         }
         self.finish()
@@ -108,11 +117,9 @@ impl Watch {
     }
 
     fn run_task(&mut self) -> Result<(), String> {
-        if self.outcome.is_none() {
-            self.started_unix_ms = unix_ms();
-            let failure = self.fork(|plan, _| become_task(plan))?;
-            self.wait(failure);
-        }
+        self.started_unix_ms = unix_ms();
+        let failure = self.fork(|plan, _| become_task(plan))?;
+        self.wait(failure);
         Ok(())
     }
 

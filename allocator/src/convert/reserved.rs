@@ -98,19 +98,21 @@ pub(crate) fn domain_out(domain: Option<&Domain>) -> Option<v1::Domain> {
     domain.map(|domain| v1::Domain { region: domain.region.clone(), zone: domain.zone.clone() })
 }
 
-pub(crate) fn constraints_in(groups: Vec<v1::ConstraintGroup>) -> Result<Constraints, Wrong> {
-    const FIELD: &str = "framework.constraints";
+pub(crate) fn constraints_in(
+    field: &str,
+    groups: Vec<v1::ConstraintGroup>,
+) -> Result<Constraints, Wrong> {
     if groups.is_empty() {
         return Ok(Constraints::default());
     }
-    at_most(FIELD, groups.len(), MAX_GROUPS)?;
+    at_most(field, groups.len(), MAX_GROUPS)?;
     let groups = groups.into_iter().enumerate().map(|(at, group)| {
-        let field = format!("{FIELD}[{at}]");
+        let field = format!("{field}[{at}]");
         at_most(&field, group.constraints.len(), MAX_CONSTRAINTS)?;
         group.constraints.into_iter().map(|one| constraint_in(&field, one)).collect()
     });
     let groups = groups.collect::<Result<_, _>>()?;
-    Constraints::any_of(groups).map_err(|problem| wrong(FIELD, problem))
+    Constraints::any_of(groups).map_err(|problem| wrong(field, problem))
 }
 
 fn constraint_in(field: &str, given: v1::Constraint) -> Result<Constraint, Wrong> {
@@ -143,19 +145,21 @@ fn pattern_in(field: &str, text: String) -> Result<Pattern, Wrong> {
     Pattern::new(text).map_err(|problem| wrong(field, problem))
 }
 
-pub(crate) fn minimum_in(given: Option<v1::Minimum>) -> Result<Option<Minimum>, Wrong> {
-    const FIELD: &str = "framework.minimum";
+pub(crate) fn minimum_in(
+    field: &str,
+    given: Option<v1::Minimum>,
+) -> Result<Option<Minimum>, Wrong> {
     let Some(given) = given else { return Ok(None) };
-    at_most(FIELD, given.any_of.len(), MAX_SETS)?;
+    at_most(field, given.any_of.len(), MAX_SETS)?;
     let sets = given.any_of.iter().map(|set| {
-        let resources = amounts::resources_in(FIELD, Some(set))?;
+        let resources = amounts::resources_in(field, Some(set))?;
         if !resources.ports.is_empty() {
-            return Err(wrong(FIELD, "names ports; a minimum has amounts only"));
+            return Err(wrong(field, "names ports; a minimum has amounts only"));
         }
         Ok(resources.amounts)
     });
     let sets = sets.collect::<Result<_, _>>()?;
-    Minimum::any_of(sets).map(Some).map_err(|problem| wrong(FIELD, problem))
+    Minimum::any_of(sets).map(Some).map_err(|problem| wrong(field, problem))
 }
 
 #[cfg(test)]
@@ -186,7 +190,8 @@ mod tests {
     #[test]
     fn wrong_constraints_are_named() {
         let group = |constraints| vec![v1::ConstraintGroup { constraints }];
-        let says = |groups| constraints_in(groups).unwrap_err().to_string();
+        let says =
+            |groups| constraints_in("framework.constraints", groups).unwrap_err().to_string();
         assert!(says(group(vec![])).contains("group 0"));
         assert!(says(group(vec![v1::Constraint::default()])).contains("what it looks at"));
         let selector = Some(v1::constraint::Selector::Fact(77));

@@ -4,14 +4,21 @@ use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, reserved, task, uuid
 use headroom_core::{
     capability::Capabilities,
     command::{Caller, Command, FrameworkInfo, Promotion, Want},
+    constraint::Constraints,
     effect::{Effect, OfferMade},
     frameworks::MAX_WANTED,
     ids::{FrameworkId, OfferId},
+    minimum::Minimum,
     operate::{Deeds, MAX_OPERATIONS},
     roles::is_role_name,
+    seat::MAX_ROLES_A_FRAMEWORK,
 };
 use headroom_proto::v1::{self, event::Event as Out};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Offers or tasks that one call may name: at most.
 pub(crate) const MAX_NAMED: usize = 10_000;
@@ -36,12 +43,8 @@ pub(crate) fn framework_in(
     if info.name.is_empty() {
         return Err(wrong("framework.name", "is empty"));
     }
-    let role = if info.role.is_empty() { "*".to_owned() } else { info.role };
-    if !is_role_name(&role) {
-        return Err(wrong("framework.role", ROLE_RULE));
-    }
-    let constraints = reserved::constraints_in(info.constraints)?;
-    let minimum = reserved::minimum_in(info.minimum)?;
+    let roles = roles_in(info.role, info.roles)?;
+    let terms = terms_in(&roles, info.terms, (info.constraints, info.minimum))?;
     let info = FrameworkInfo {
         name: plain("framework.name", info.name, MAX_NAME_BYTES)?,
         user: plain("framework.user", info.user, MAX_NAME_BYTES)?,
@@ -53,12 +56,77 @@ pub(crate) fn framework_in(
             gpu_resources: info.gpu_resources,
             region_aware: info.region_aware,
         },
-        constraints: [(role.clone(), constraints)].into(),
-        minimums: minimum.into_iter().map(|minimum| (role.clone(), minimum)).collect(),
-        roles: vec![role],
+        constraints: terms.0,
+        minimums: terms.1,
+        roles,
         payload: Vec::new(),
     };
     Ok((id, info))
+}
+
+/// One role, or several; none named: "*".
+fn roles_in(role: String, roles: Vec<String>) -> Result<Vec<String>, Wrong> {
+    if roles.is_empty() {
+        let role = if role.is_empty() { "*".to_owned() } else { role };
+        let named = is_role_name(&role).then(|| vec![role]);
+        return named.ok_or_else(|| wrong("framework.role", ROLE_RULE));
+    }
+    if !role.is_empty() {
+        return Err(wrong("framework.role", "is said beside framework.roles: name one there"));
+    }
+    at_most("framework.roles", roles.len(), MAX_ROLES_A_FRAMEWORK)?;
+    if let Some(at) = roles.iter().position(|role| !is_role_name(role)) {
+        return Err(wrong(format_args!("framework.roles[{at}]"), ROLE_RULE));
+    }
+    Ok(roles)
+}
+
+type Terms = (BTreeMap<String, Constraints>, BTreeMap<String, Minimum>);
+
+/// What it takes in each role: as said for that one, or else as said for all.
+fn terms_in(
+    roles: &[String],
+    own: BTreeMap<String, v1::Terms>,
+    all: (Vec<v1::ConstraintGroup>, Option<v1::Minimum>),
+) -> Result<Terms, Wrong> {
+    let field = |role: &str| format!("framework.terms[{role:?}]");
+    if let Some(stray) = own.keys().find(|name| !roles.contains(name)) {
+        return Err(wrong(field(stray), "is not one of the framework's roles"));
+    }
+    let constraints = reserved::constraints_in("framework.constraints", all.0)?;
+    let minimum = reserved::minimum_in("framework.minimum", all.1)?;
+    let mut terms = Terms::default();
+    for role in roles.iter().filter(|role| !own.contains_key(*role)) {
+        terms.0.insert(role.clone(), constraints.clone());
+        terms.1.extend(minimum.clone().map(|minimum| (role.clone(), minimum)));
+    }
+    for (role, of) in own {
+        let constraints =
+            reserved::constraints_in(&format!("{}.constraints", field(&role)), of.constraints)?;
+        let minimum = reserved::minimum_in(&format!("{}.minimum", field(&role)), of.minimum)?;
+        terms.1.extend(minimum.map(|minimum| (role.clone(), minimum)));
+        terms.0.insert(role, constraints);
+    }
+    Ok(terms)
+}
+
+pub(crate) fn update_in(request: v1::UpdateFrameworkRequest) -> Result<Command, Wrong> {
+    let caller = caller_in(request.caller)?;
+    let (id, info) = framework_in(request.framework)?;
+    if id.is_some_and(|id| id != caller.framework) {
+        return Err(wrong("framework.framework_id", "is another than the caller's"));
+    }
+    at_most("suppressed_roles", request.suppressed_roles.len(), MAX_ROLES_A_FRAMEWORK)?;
+    Ok(Command::UpdateFramework(caller, info, request.suppressed_roles))
+}
+
+/// The roles that a call is for.
+pub(crate) fn named_in(
+    caller: Option<v1::Caller>,
+    roles: Vec<String>,
+) -> Result<(Caller, Vec<String>), Wrong> {
+    at_most("roles", roles.len(), MAX_ROLES_A_FRAMEWORK)?;
+    Ok((caller_in(caller)?, roles))
 }
 
 /// Sessions are numbers inside and hexadecimal text outside.
@@ -87,7 +155,8 @@ pub(crate) fn want_in(request: v1::RequestRequest) -> Result<Command, Wrong> {
         if resources.is_empty() {
             return Err(wrong(format_args!("wanted[{at}].resources"), "ask for something"));
         }
-        Ok(Want { name, request: resources })
+        let role = Some(wanted.role).filter(|role| !role.is_empty());
+        Ok(Want { name, role, request: resources })
     });
     Ok(Command::Want(caller, wanted.collect::<Result<_, _>>()?))
 }

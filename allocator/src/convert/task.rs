@@ -73,7 +73,6 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
 /// What a Docker container's supervisor does not do, and would leave out without a word.
 fn not_in_docker(field: &dyn Fn(&str) -> String, info: &v1::TaskInfo) -> Result<(), Wrong> {
     let asked = [
-        (info.command.as_ref().is_some_and(|command| !command.uris.is_empty()), "command.uris"),
         (info.health_check.is_some(), "health_check"),
         (info.check.is_some(), "check"),
         (info.max_completion_ms.is_some(), "max_completion_ms"),

@@ -54,10 +54,11 @@ impl Scheduler for Door {
         &self,
         request: Request<v1::SubscribeRequest>,
     ) -> Result<Response<Events>, Status> {
-        let (id, info) = wire::framework_in(request.into_inner().framework)?;
+        let v1::SubscribeRequest { framework, suppressed_roles } = request.into_inner();
+        let (id, info) = wire::framework_in(framework)?;
         let session = new_session();
         let name = info.name.clone();
-        let (framework, feed) = self.driver.subscribe(id, info, Vec::new(), session).await?;
+        let (framework, feed) = self.driver.subscribe(id, info, suppressed_roles, session).await?;
         info!(%framework, name, "subscribed");
         let caller = Caller { framework, session };
         Ok(Response::new(Events::new(feed, caller, self.driver.clone())))
@@ -95,15 +96,25 @@ impl Scheduler for Door {
         &self,
         request: Request<v1::ReviveRequest>,
     ) -> Result<Response<CallResponse>, Status> {
-        self.call(Command::Revive(wire::caller_in(request.into_inner().caller)?, Vec::new())).await
+        let v1::ReviveRequest { caller, roles } = request.into_inner();
+        let (caller, roles) = wire::named_in(caller, roles)?;
+        self.call(Command::Revive(caller, roles)).await
     }
 
     async fn suppress(
         &self,
         request: Request<v1::SuppressRequest>,
     ) -> Result<Response<CallResponse>, Status> {
-        self.call(Command::Suppress(wire::caller_in(request.into_inner().caller)?, Vec::new()))
-            .await
+        let v1::SuppressRequest { caller, roles } = request.into_inner();
+        let (caller, roles) = wire::named_in(caller, roles)?;
+        self.call(Command::Suppress(caller, roles)).await
+    }
+
+    async fn update_framework(
+        &self,
+        request: Request<v1::UpdateFrameworkRequest>,
+    ) -> Result<Response<CallResponse>, Status> {
+        self.call(wire::update_in(request.into_inner())?).await
     }
 
     async fn kill(

@@ -189,7 +189,7 @@ fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
         suppressed: state.seats.of(known).all(|seat| seat.suppressed),
         offers: count(state.seats.of(known).map(|seat| seat.offers.len()).sum()),
         tasks: count(active.filter(|task| !task.state.is_terminal()).count()),
-        wanted: count(state.seats.wanted_by(known).map_or(0, Wants::len)),
+        wanted: count(state.seats.wanted_by(known).map(Wants::len).sum()),
         dominant_share: share(state.held_by(known), state.agents.total()),
         accepts_revocable: known.info.accepts_revocable,
     }

@@ -188,7 +188,7 @@ impl Framework {
         mut client: SchedulerClient<Channel>,
         info: v1::FrameworkInfo,
     ) -> Result<Self, Status> {
-        let request = v1::SubscribeRequest { framework: Some(info) };
+        let request = v1::SubscribeRequest { framework: Some(info), ..Default::default() };
         let mut events = client.subscribe(request).await?.into_inner();
         let first = timeout(LONG, events.message()).await.expect("no event came")?.unwrap();
         let Some(Event::Subscribed(subscribed)) = first.event else {

@@ -103,7 +103,7 @@ impl World {
     fn want(&mut self, framework: usize) -> (Command, Launch) {
         let name = self.cluster.new_name();
         let request = amounts(self.cluster.below(3) as u64 + 1, 256, 256);
-        let want = Want { name: name.clone(), request: request.into() };
+        let want = Want { name: name.clone(), role: None, request: request.into() };
         let launch = Launch { name, request: request.into(), ..Launch::default() };
         (Command::Want(self.cluster.callers[framework], vec![want]), launch)
     }

@@ -75,7 +75,7 @@ impl Framework {
 
     /// Subscribes, or takes up where the former stream broke off.
     pub(crate) async fn subscribe(&mut self) -> Result<Events, Trouble> {
-        let request = SubscribeRequest { framework: Some(self.info.clone()) };
+        let request = SubscribeRequest { framework: Some(self.info.clone()), ..Default::default() };
         let answer = self.client.scheduler().subscribe(request).await;
         let stream = answer.map_err(|e| self.trouble("cannot subscribe", &e))?.into_inner();
         let mut events = Events { stream, silence: client::CALL_TIMEOUT };
@@ -127,12 +127,12 @@ impl Framework {
     }
 
     pub(crate) async fn suppress(&self) -> Result<(), Trouble> {
-        let request = SuppressRequest { caller: self.caller() };
+        let request = SuppressRequest { caller: self.caller(), ..Default::default() };
         self.done("cannot stop the offers", self.client.scheduler().suppress(request).await)
     }
 
     pub(crate) async fn revive(&self) -> Result<(), Trouble> {
-        let request = ReviveRequest { caller: self.caller() };
+        let request = ReviveRequest { caller: self.caller(), ..Default::default() };
         self.done("cannot ask for offers", self.client.scheduler().revive(request).await)
     }
 

@@ -24,7 +24,8 @@ impl Course<'_> {
             return Ok(());
         }
         let resources = Some(self.plan.wanted.clone());
-        let wanted = Wanted { name: self.plan.task_id.clone(), resources };
+        let name = self.plan.task_id.clone();
+        let wanted = Wanted { name, resources, ..Default::default() };
         self.framework.request(if placed { Vec::new() } else { vec![wanted] }).await
     }
 

@@ -36,7 +36,6 @@ impl Plan {
         args.docker.check(ports).map_err(Failure::Usage)?;
         let failover = if args.detach { FAILOVER_DETACHED } else { FAILOVER };
         let framework = FrameworkInfo {
-            framework_id: String::new(),
             name: format!("run-{task_id}"),
             role: args.role.clone(),
             user: user.clone(),
@@ -48,7 +47,7 @@ impl Plan {
             gpu_resources: true,
             region_aware: false,
             constraints: constraint::group(&args.constraints),
-            minimum: None,
+            ..FrameworkInfo::default()
         };
         let command = Command {
             shell: String::new(),

@@ -235,6 +235,10 @@ impl Scheduler for Pocket {
         self.called("revive")
     }
 
+    async fn update_framework(&self, _: Request<UpdateFrameworkRequest>) -> Answer {
+        self.called("update_framework")
+    }
+
     async fn suppress(&self, _: Request<SuppressRequest>) -> Answer {
         self.called("suppress")
     }

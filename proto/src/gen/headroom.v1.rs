@@ -1327,6 +1327,23 @@ pub struct FrameworkInfo {
     /// offered less than 0.01 CPUs and 32 MiB.
     #[prost(message, optional, tag = "12")]
     pub minimum: ::core::option::Option<Minimum>,
+    /// Several roles, in place of `role`: at most 250. Each offer is of one of them.
+    #[prost(string, repeated, tag = "13")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For these of its roles, in place of `constraints` and `minimum`.
+    #[prost(btree_map = "string, message", tag = "14")]
+    pub terms: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Terms,
+    >,
+}
+/// What a framework takes in one of its roles.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Terms {
+    #[prost(message, repeated, tag = "1")]
+    pub constraints: ::prost::alloc::vec::Vec<ConstraintGroup>,
+    #[prost(message, optional, tag = "2")]
+    pub minimum: ::core::option::Option<Minimum>,
 }
 /// All of these must hold.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1381,6 +1398,20 @@ pub struct Minimum {
 pub struct SubscribeRequest {
     #[prost(message, optional, tag = "1")]
     pub framework: ::core::option::Option<FrameworkInfo>,
+    /// In these of its roles it wants no offers until it revives them.
+    #[prost(string, repeated, tag = "2")]
+    pub suppressed_roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UpdateFrameworkRequest {
+    #[prost(message, optional, tag = "1")]
+    pub caller: ::core::option::Option<Caller>,
+    /// All of it anew; framework_id may be left out. Its user, and whether it says what it wants, stay.
+    #[prost(message, optional, tag = "2")]
+    pub framework: ::core::option::Option<FrameworkInfo>,
+    /// In these of its roles it wants no offers; in all others it does.
+    #[prost(string, repeated, tag = "3")]
+    pub suppressed_roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Event {
@@ -1495,6 +1526,9 @@ pub struct Wanted {
     pub name: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub resources: ::core::option::Option<Resources>,
+    /// Whose resources it is to hold. May be empty with one role.
+    #[prost(string, tag = "3")]
+    pub role: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AcceptRequest {
@@ -1529,7 +1563,7 @@ pub struct PromoteRequest {
     pub refuse_ms: ::core::option::Option<u64>,
 }
 /// A change of what resources are kept for. Those to reserve or create are named as they will be,
-/// those to unreserve or destroy as they are. Only for the framework's own role.
+/// those to unreserve or destroy as they are. Only for the framework's own roles.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Operation {
     #[prost(oneof = "operation::Operation", tags = "1, 2, 3, 4")]
@@ -1570,11 +1604,17 @@ pub struct DeclineRequest {
 pub struct ReviveRequest {
     #[prost(message, optional, tag = "1")]
     pub caller: ::core::option::Option<Caller>,
+    /// Empty: all.
+    #[prost(string, repeated, tag = "2")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SuppressRequest {
     #[prost(message, optional, tag = "1")]
     pub caller: ::core::option::Option<Caller>,
+    /// Empty: all.
+    #[prost(string, repeated, tag = "2")]
+    pub roles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KillRequest {
@@ -1881,6 +1921,29 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("headroom.v1.Scheduler", "Suppress"));
             self.inner.unary(req, path, codec).await
         }
+        /// Says anew what the framework is: roles may be added and given up. Tasks, filters and offers that
+        /// still are for it stay.
+        pub async fn update_framework(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateFrameworkRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Scheduler/UpdateFramework",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Scheduler", "UpdateFramework"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn kill(
             &mut self,
             request: impl tonic::IntoRequest<super::KillRequest>,
@@ -2019,6 +2082,12 @@ pub mod scheduler_server {
         async fn suppress(
             &self,
             request: tonic::Request<super::SuppressRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
+        /// Says anew what the framework is: roles may be added and given up. Tasks, filters and offers that
+        /// still are for it stay.
+        async fn update_framework(
+            &self,
+            request: tonic::Request<super::UpdateFrameworkRequest>,
         ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
         async fn kill(
             &self,
@@ -2410,6 +2479,51 @@ pub mod scheduler_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SuppressSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Scheduler/UpdateFramework" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateFrameworkSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::UpdateFrameworkRequest>
+                    for UpdateFrameworkSvc<T> {
+                        type Response = super::CallResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateFrameworkRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::update_framework(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateFrameworkSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

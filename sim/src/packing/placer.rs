@@ -69,7 +69,7 @@ impl Core {
 impl Placer for Core {
     fn place(&mut self, pod: &Arrival) -> Result<Option<usize>, Refusal> {
         let (name, request) = (self.placed.to_string(), pod.request.into());
-        let want = Want { name: name.clone(), request };
+        let want = Want { name: name.clone(), role: None, request };
         let effects = self.apply(Command::Want(self.caller, vec![want]))?;
         let offers = effects.into_iter().find_map(|effect| match effect {
             Effect::Offers(_, offers) => offers.into_iter().next(),

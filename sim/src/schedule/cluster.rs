@@ -5,7 +5,6 @@ use super::{
     node::{LOOK_MS, Node, Outcry, Running},
     policy::{Policy, STANDS_BELOW_PPM},
     record::Record,
-    refusals::Refusals,
     workload::{Job, Profile, Workload},
 };
 use crate::seed::Seed;
@@ -151,7 +150,6 @@ pub(crate) struct Cluster<'a> {
     running: BTreeMap<usize, (usize, TaskHandle)>,
     events: BinaryHeap<Reverse<(u64, Event)>>,
     effects: VecDeque<Effect>,
-    refusals: Refusals,
     left: usize,
     record: Record,
 }
@@ -176,7 +174,6 @@ impl<'a> Cluster<'a> {
             running: BTreeMap::new(),
             events: BinaryHeap::new(),
             effects: VecDeque::new(),
-            refusals: Refusals::default(),
             left: jobs,
             record: Record::new(jobs, setup.nodes),
         };
@@ -278,22 +275,10 @@ impl<'a> Cluster<'a> {
 
     /// Carries effects out, and those of what that leads to.
     fn drain(&mut self) -> Result<(), ClusterError> {
-        loop {
-            while let Some(effect) = self.effects.pop_front() {
-                self.carry_out(effect)?;
-            }
-            let together = self.refusals.take();
-            if together.is_empty() {
-                return Ok(());
-            }
-            let (now, mut effects) = (Time::from_millis(self.now_ms), Vec::new());
-            for (caller, offer, refusal) in together {
-                let command = Command::Decline(caller, vec![offer], refusal);
-                self.machine.decide(now, command, &mut effects)?;
-            }
-            self.machine.make_offers(now, &mut effects);
-            self.effects.extend(effects);
+        while let Some(effect) = self.effects.pop_front() {
+            self.carry_out(effect)?;
         }
+        Ok(())
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), ClusterError> {
@@ -416,12 +401,7 @@ impl<'a> Cluster<'a> {
             }
             Answer::Decline(offer, refusal) => {
                 self.record.declined += 1;
-                let agent = self.machine.state().offers.get(offer).map(|offer| offer.made.agent);
-                let Some(agent) = agent else { return Ok(()) };
-                let refusal = (caller, offer, refusal);
-                if let Some((caller, offer, refusal)) =
-                    self.refusals.note(self.now_ms, agent, refusal)
-                {
+                if self.machine.state().offers.get(offer).is_some() {
                     self.apply(Command::Decline(caller, vec![offer], refusal))?;
                 }
             }

@@ -12,7 +12,6 @@ mod node;
 mod output;
 mod policy;
 mod record;
-mod refusals;
 mod summary;
 mod surf;
 pub mod workload;

@@ -148,9 +148,7 @@ impl Life {
     }
 
     fn files(&self) -> Result<Files, String> {
-        // A user that only the image knows owns nothing on the node.
-        let user = self.launch.spec.user.as_deref();
-        let user = user.and_then(|user| TaskUser::resolve(user).ok().flatten());
+        let user = TaskUser::of(&self.launch.spec)?;
         let open = |name| output_file(&self.launch.sandbox, name, user.as_ref());
         Ok(Files { stdout: open("stdout")?, stderr: open("stderr")? })
     }
