@@ -67,6 +67,12 @@ fn pymesos_runs_20_tasks_on_its_own_executor() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_runs_task_groups() {
+    check("groups.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn pymesos_declines_and_is_offered_again() {
     check("decline.py");
 }

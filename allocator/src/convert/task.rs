@@ -66,7 +66,7 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
         plain(field("labels"), key.clone(), MAX_NAME_BYTES)?;
         plain(field("labels"), value.clone(), MAX_NAME_BYTES)?;
     }
-    Ok(Launch { name, request, fault: None, executor: None, payload: info.encode_to_vec() })
+    Ok(Launch { name, request, payload: info.encode_to_vec(), ..Launch::default() })
 }
 
 fn limits(
@@ -194,6 +194,8 @@ fn reason_in(reason: i32) -> Reason {
         Ok(Wire::Preempted) => Reason::Preempted,
         Ok(Wire::LaunchFailed) => Reason::LaunchFailed,
         Ok(Wire::InvalidTask) => Reason::InvalidTask,
+        Ok(Wire::InvalidGroup) => Reason::InvalidGroup,
+        Ok(Wire::GroupEnded) => Reason::GroupEnded,
         Ok(Wire::InvalidOffers) => Reason::InvalidOffers,
         Ok(Wire::KilledByFramework) => Reason::KilledByFramework,
         Ok(Wire::KilledByOperator) => Reason::KilledByOperator,
@@ -218,6 +220,8 @@ pub(crate) const fn reason_out(reason: Reason) -> v1::Reason {
         Reason::Preempted => v1::Reason::Preempted,
         Reason::LaunchFailed => v1::Reason::LaunchFailed,
         Reason::InvalidTask => v1::Reason::InvalidTask,
+        Reason::InvalidGroup => v1::Reason::InvalidGroup,
+        Reason::GroupEnded => v1::Reason::GroupEnded,
         Reason::InvalidOffers => v1::Reason::InvalidOffers,
         Reason::KilledByFramework => v1::Reason::KilledByFramework,
         Reason::KilledByOperator => v1::Reason::KilledByOperator,

@@ -129,6 +129,7 @@ impl Streams {
             Effect::Persist(_) => {}
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
+            | Effect::LaunchGroup(agent, _)
             | Effect::Promote(agent, ..)
             | Effect::Kill(agent, ..)
             | Effect::ToExecutor(agent, ..)
