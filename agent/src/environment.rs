@@ -17,10 +17,16 @@ impl Place {
     /// Adds to a task's environment what it does not set itself.
     pub fn tell(&self, spec: &mut ContainerSpec, layout: &Layout, role: &str) {
         let sandbox = layout.sandbox(spec);
-        let mut variables = self.of_executor(&spec.framework, &spec.task, &sandbox);
+        let mut variables = self.of_executor(&spec.framework, spec.executor(), &sandbox);
         let grace = duration(Duration::from_millis(spec.grace_ms));
         variables.push(("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace));
         variables.push(("MESOS_ALLOCATION_ROLE", role.to_owned()));
+        if spec.outer().is_some()
+            && let Some((ip, _)) = self.endpoint.rsplit_once(':')
+        {
+            // The network is the node's.
+            variables.push(("MESOS_CONTAINER_IP", ip.trim_matches(['[', ']']).to_owned()));
+        }
         // A Docker container has a root of its own, and the sandbox another name in it.
         let is_other = |name: &str| spec.docker.is_some() && name == "MESOS_SANDBOX";
         variables.retain(|(name, _)| !is_other(name));

@@ -195,7 +195,16 @@ impl Link {
             Down::Promote(order) if self.is_current(order.epoch) => {
                 self.order(tasks::Message::Promote(order))
             }
-            Down::Launch(_) | Down::Kill(_) | Down::DestroyVolume(_) | Down::Promote(_) => {
+            Down::LaunchGroup(group)
+                if group.launches.iter().all(|launch| self.is_current(launch.epoch)) =>
+            {
+                self.order(tasks::Message::LaunchGroup(group))
+            }
+            Down::Launch(_)
+            | Down::LaunchGroup(_)
+            | Down::Kill(_)
+            | Down::DestroyVolume(_)
+            | Down::Promote(_) => {
                 error!("an order of an older allocator is refused");
                 Ok(())
             }

@@ -6,7 +6,7 @@ pub use duties::found;
 
 use crate::{
     cgroup::Class,
-    containers::{Command, ContainerSpec, VolumeSpec, docker},
+    containers::{Command, ContainerSpec, Nesting, VolumeSpec, docker},
     fetcher::Uri,
     reserved,
 };
@@ -38,9 +38,21 @@ pub struct Order {
     /// The reserved part of all that.
     #[serde(default)]
     pub reserved: Parts,
+    /// It belongs to a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// It is an executor, and is told this as its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executor: Option<String>,
+}
+
+/// The group of a task, by handles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The executor that it is in, with other groups perhaps.
+    pub executor: u64,
+    /// The first task of the group, which stands for it.
+    pub first: u64,
 }
 
 /// Why an order can't be carried out.
@@ -93,6 +105,7 @@ impl Order {
             gpus: resources.gpus,
             ports: resources.ports.iter().map(|range| (range.first, range.last)).collect(),
             reserved: reserved::parts(launch.reserved.clone()),
+            group: None,
             executor: None,
         })
     }
@@ -206,6 +219,7 @@ pub fn spec(
         volumes,
         docker,
         duties,
+        nesting: Nesting::default(),
         payload: order.document(),
     })
 }
@@ -251,6 +265,7 @@ fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpe
         force_pull: given.force_pull,
         hostname: some(given.hostname),
         user: some(user.to_owned()),
+        grows: false,
     })
 }
 

@@ -88,6 +88,7 @@ impl DriverMetrics {
             Effect::Offers(_, offers) => drop(self.offers.inc_by(offers.len() as u64)),
             Effect::Rescind(..) => drop(self.rescinds.inc()),
             Effect::Launch(..) => drop(self.launches.inc()),
+            Effect::LaunchGroup(_, orders) => drop(self.launches.inc_by(orders.len() as u64)),
             Effect::Kill(.., reason) => {
                 self.kills.get_or_create(&reason_label(*reason)).inc();
             }

@@ -121,10 +121,6 @@ async fn bad_tasks_are_refused_by_name_and_the_offer_stands() {
     for (named, wrong) in [
         ("container", v1::TaskInfo { container: Some(v1::Container::default()), ..task("t") }),
         ("container.docker.image", docker(image(""))),
-        (
-            "is not done for Docker containers yet",
-            v1::TaskInfo { max_completion_ms: Some(1), ..docker(image("i")) },
-        ),
         ("network: 9", docker(v1::DockerContainer { network: 9, ..image("i") })),
         ("need network BRIDGE", docker(mapped.clone())),
         ("port 31000", docker(v1::DockerContainer { network: bridge, ..mapped })),

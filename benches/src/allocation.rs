@@ -162,13 +162,7 @@ fn take(cluster: &mut Cluster, at: usize, to: Caller, offer: OfferId) -> Result<
         wanted.find_map(|wanted| wanted.names().next()).map(str::to_owned)
     });
     let name = name.ok_or_else(|| Fault::Core("an offer to one that wants nothing".into()))?;
-    let launch = Launch {
-        name: name.clone(),
-        request: slot().into(),
-        fault: None,
-        executor: None,
-        payload: Vec::new(),
-    };
+    let launch = Launch { name: name.clone(), request: slot().into(), ..Launch::default() };
     cluster.apply(Command::Accept(to, vec![offer], vec![launch], DEFAULT_REFUSAL))?;
     let handle = cluster.launched()?;
     let task = &mut cluster.running[at];

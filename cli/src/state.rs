@@ -32,6 +32,8 @@ pub(crate) fn reason_text(reason: Reason) -> &'static str {
         Reason::Preempted => "lent resources were taken back",
         Reason::LaunchFailed => "the agent could not start it",
         Reason::InvalidTask => "the task's description was wrong",
+        Reason::GroupEnded => "a task of its group failed or was ended",
+        Reason::InvalidGroup => "the description of a task of its group was wrong",
         Reason::InvalidOffers => "the offer was no longer valid",
         Reason::KilledByFramework => "its framework killed it",
         Reason::KilledByOperator => "an operator killed it",

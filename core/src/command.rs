@@ -158,6 +158,8 @@ pub struct Want {
 pub struct Launch {
     /// The framework's name for it.
     pub name: String,
+    /// On which agent its framework expects it, if it says so.
+    pub agent: Option<AgentId>,
     /// What it holds.
     pub request: Resources,
     /// Why it can't be launched, if who took it in knows that; it is told so in its own update.

@@ -85,6 +85,8 @@ pub enum Effect {
     Welcome(AgentId),
     /// Order a launch.
     Launch(AgentId, Box<LaunchOrder>),
+    /// Order launches that are to run together in one executor, which comes first if it is new.
+    LaunchGroup(AgentId, Vec<LaunchOrder>),
     /// Order that a task which ran on lent resources holds these as a promise: it leaves the class of
     /// what is lent, without being ended. Last the reserved part of them.
     Promote(AgentId, TaskHandle, Resources, Parts),

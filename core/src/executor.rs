@@ -7,19 +7,14 @@
 //! kind, and what is lent can be taken back without touching what is not.
 
 use crate::{
-    command::{Caller, HeldTask, Usage},
-    effect::{Effect, LaunchOrder},
+    command::{Caller, HeldTask},
+    effect::Effect,
     frameworks::Framework,
-    holdings::{As, Holding},
     ids::{AgentId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     offer::Offer,
-    operate::Lot,
-    overcommit::Peaks,
-    reservation::Parts,
     resources::Resources,
     tasks::{Reason, Task, TaskState, TaskStatus},
-    time::Time,
 };
 use std::sync::Arc;
 
@@ -50,6 +45,15 @@ pub enum Kind {
     Executor(Option<u64>),
     /// It runs in this one.
     In(TaskHandle),
+}
+
+/// The executor that launches are for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Host {
+    /// It is there.
+    There(TaskHandle),
+    /// It is to be launched with them, as this.
+    New(Kind),
 }
 
 impl Kind {
@@ -92,101 +96,27 @@ impl Framework {
 }
 
 impl Machine {
-    /// The executor of that description where the offer is, taking what a new one holds out of
-    /// `rest`; `task` is what else has to fit in.
-    pub(crate) fn executor_for(
-        &mut self,
-        now: Time,
-        offer: &Offer,
-        executor: &Executor,
-        rest: &mut Lot,
-        task: &Resources,
-        effects: &mut Vec<Effect>,
-    ) -> Result<TaskHandle, String> {
+    /// Whether the executor of that description is where the offer is; or why it can't be used.
+    pub(crate) fn host_for(&self, offer: &Offer, executor: &Executor) -> Result<Host, String> {
         let digest = digest(executor);
         let framework = self.state.frameworks.get(&offer.framework);
         let Some(framework) = framework else { return Err("its framework is gone".to_owned()) };
         let key: ExecutorKey = (offer.made.agent, offer.revocable, executor.id.as_str().into());
-        if let Some(handle) = framework.executors.get(&key) {
-            let known = self.state.tasks.by_handle.get(handle).map(|task| (task.kind, task.state));
-            return match known {
-                Some((Kind::Executor(Some(other)), _)) if other != digest => Err(format!(
-                    "executor {:?} is there already, with another description",
-                    executor.id
-                )),
-                Some((_, TaskState::Killing)) => {
-                    Err(format!("executor {:?} is ending", executor.id))
-                }
-                _ => Ok(*handle),
-            };
-        }
-        if framework.executors.len() >= MAX_EXECUTORS {
-            return Err(format!("a framework has at most {MAX_EXECUTORS} executors"));
-        }
-        let both = executor.request.checked_plus(task);
-        if both.is_none_or(|both| !both.fits_in(&rest.resources)) {
-            return Err(format!(
-                "it asks for {task} and its executor for {}, the offers have {}",
-                executor.request, rest.resources
-            ));
-        }
-        let reserved = rest.take(&executor.request, None)?;
-        Ok(self.launch_executor(now, offer, executor, digest, reserved, effects))
-    }
-
-    fn launch_executor(
-        &mut self,
-        now: Time,
-        offer: &Offer,
-        executor: &Executor,
-        digest: u64,
-        reserved: Parts,
-        effects: &mut Vec<Effect>,
-    ) -> TaskHandle {
-        let handle = TaskHandle::from_number(self.ids.give());
-        let Offer { framework, seat: slot, revocable, .. } = *offer;
-        let (agent, agent_slot) = (offer.made.agent, offer.agent_slot as usize);
-        let kind = Kind::Executor(Some(digest));
-        let name: Arc<str> = executor.id.as_str().into();
-        let Some(role) = self.state.seats.at(slot).map(|seat| seat.role) else { return handle };
-        let Some(owner) = self.state.frameworks.get_mut(&framework) else { return handle };
-        owner.executors.insert((agent, revocable, Arc::clone(&name)), handle);
-        let (user, said) = (owner.info.user.clone(), owner.info.payload.clone());
-        let holding = Holding {
-            seat: Some(slot),
-            role,
-            agent: agent_slot,
-            resources: &executor.request,
-            reserved: &reserved,
-            revocable,
-            peaks: Peaks::of(executor.request.amounts, Usage::default()),
+        let Some(handle) = framework.executors.get(&key) else {
+            if framework.executors.len() >= MAX_EXECUTORS {
+                return Err(format!("a framework has at most {MAX_EXECUTORS} executors"));
+            }
+            return Ok(Host::New(Kind::Executor(Some(digest))));
         };
-        self.hold(holding, As::Task);
-        if let Some(agent) = self.state.agents.at_mut(agent_slot) {
-            agent.tasks.insert(handle);
+        let known = self.state.tasks.by_handle.get(handle).map(|task| (task.kind, task.state));
+        match known {
+            Some((Kind::Executor(Some(other)), _)) if other != digest => Err(format!(
+                "executor {:?} is there already, with another description",
+                executor.id
+            )),
+            Some((_, TaskState::Killing)) => Err(format!("executor {:?} is ending", executor.id)),
+            _ => Ok(Host::There(*handle)),
         }
-        let task = Task {
-            handle,
-            framework,
-            name,
-            agent,
-            role,
-            request: executor.request.clone(),
-            reserved: reserved.clone(),
-            revocable,
-            kind,
-            state: TaskState::Staging,
-            since: now,
-            usage: Default::default(),
-            unacknowledged: None,
-        };
-        self.state.tasks.by_handle.insert(handle, Box::new(task));
-        let payload = executor.payload.clone();
-        let role = self.state.roles.get(role).name.to_string();
-        let order =
-            LaunchOrder { handle, framework, user, role, revocable, reserved, kind, payload, said };
-        effects.push(Effect::Launch(agent, Box::new(order)));
-        handle
     }
 
     /// Takes note of how an executor is: its framework hears only of its end.

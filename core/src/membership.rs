@@ -254,13 +254,16 @@ impl Machine {
                 peaks = peaks.minus(before).plus(task.guaranteed_peaks());
             }
         }
-        // What an executor is expected to use is for all that runs in it.
+        // What an executor is expected to use is for all that runs in it and is not measured by itself.
         for handle in &agent.tasks {
             let Some(Kind::In(executor)) = tasks.get(handle).map(|task| task.kind) else {
                 continue;
             };
             let of = tasks.get(&executor).map_or(Usage::default(), |host| host.usage.forecast);
             let Some(task) = tasks.get_mut(handle) else { continue };
+            if task.usage != TaskUsage::default() {
+                continue;
+            }
             let before = task.guaranteed_peaks();
             task.usage.forecast.cpus_milli = of.cpus_milli.map(|_| 0);
             task.usage.forecast.memory_milli_mib = of.memory_milli_mib.map(|_| 0);

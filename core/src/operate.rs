@@ -18,20 +18,25 @@ pub const MAX_ABANDONED: usize = 10_000;
 /// Operations in one call: at most.
 pub const MAX_OPERATIONS: usize = 1_000;
 
-/// What a framework does with offers: operations first, then launches on what is left, each with the
-/// parts it takes (`None`: see [`Parts::draw`]).
+/// What a framework does with offers: operations first, then launches on what is left, those that are
+/// no groups first.
 #[derive(Clone, Debug, Default)]
 pub struct Deeds {
     /// All or none of them are done.
     pub operations: Vec<Operation>,
-    /// What is launched, and on which reserved parts.
-    pub launches: Vec<(Launch, Option<Parts>)>,
+    /// What is launched.
+    pub launches: Vec<Placed>,
+    /// Launches for one executor each: of a group all are launched, or none.
+    pub groups: Vec<Vec<Placed>>,
 }
+
+/// A launch, and on which reserved parts (`None`: see [`Parts::draw`]).
+pub type Placed = (Launch, Option<Parts>);
 
 impl From<Vec<Launch>> for Deeds {
     fn from(launches: Vec<Launch>) -> Self {
         let launches = launches.into_iter().map(|launch| (launch, None)).collect();
-        Self { operations: Vec::new(), launches }
+        Self { launches, ..Self::default() }
     }
 }
 

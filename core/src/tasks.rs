@@ -63,6 +63,8 @@ pub enum Reason {
     LaunchFailed,
     /// Its description was wrong.
     InvalidTask,
+    /// The description of a task of its group was wrong, or the group's as a whole.
+    InvalidGroup,
     /// The offers it was to use are not there any more.
     InvalidOffers,
     /// Its framework asked.
@@ -79,6 +81,8 @@ pub enum Reason {
     Reconciliation,
     /// The agent's state directory is full.
     StateDirectoryFull,
+    /// A task of its group failed or was ended, and so was it.
+    GroupEnded,
     /// Its executor ended before it did.
     ExecutorEnded,
     /// Its executor did not register in time.

@@ -6,10 +6,11 @@ use headroom_core::{
     command::{
         AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage, Usage,
     },
-    effect::Effect,
+    effect::{Effect, LaunchOrder},
     executor::{Executor, Kind},
     ids::{AgentId, OfferId, TaskHandle},
     machine::{Machine, Refusal, Reply, Settings},
+    operate::Deeds,
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
@@ -59,6 +60,13 @@ impl Cluster {
         self.apply(Command::Accept(self.caller, vec![offer], launches, Duration::ZERO))
     }
 
+    fn launch_group(&mut self, tasks: Vec<Launch>) -> Vec<Effect> {
+        let offer = self.offer();
+        let group = tasks.into_iter().map(|task| (task, None)).collect();
+        let deeds = Deeds { groups: vec![group], ..Deeds::default() };
+        self.apply(Command::Operate(self.caller, vec![offer], deeds, Duration::ZERO))
+    }
+
     fn held(&self) -> Amounts {
         self.machine.state().agents.get(self.agent).unwrap().held.amounts
     }
@@ -84,9 +92,11 @@ fn task(name: &str, executor: Arc<Executor>) -> Launch {
 }
 
 fn orders(effects: &[Effect]) -> Vec<(TaskHandle, Kind)> {
-    let orders = effects.iter().filter_map(|effect| match effect {
-        Effect::Launch(_, order) => Some((order.handle, order.kind)),
-        _ => None,
+    let of = |order: &LaunchOrder| (order.handle, order.kind);
+    let orders = effects.iter().flat_map(|effect| match effect {
+        Effect::Launch(_, order) => vec![of(order)],
+        Effect::LaunchGroup(_, orders) => orders.iter().map(of).collect(),
+        _ => vec![],
     });
     orders.collect()
 }
@@ -135,6 +145,74 @@ fn an_executor_that_does_not_fit_beside_its_task_takes_nothing() {
     let effects = cluster.launch(vec![large]);
     assert!(errors(&effects)[0].contains("its executor"), "{effects:?}");
     assert_eq!(cluster.held(), Amounts::ZERO);
+}
+
+#[test]
+fn a_group_enters_with_its_executor_in_one_order() {
+    let mut cluster = Cluster::new();
+    let effects = cluster.launch_group(vec![task("a", executor(b"1")), task("b", executor(b"1"))]);
+    let all = orders(&effects);
+    let [(first, kind), rest @ ..] = &all[..] else { panic!("{effects:?}") };
+    assert!(kind.is_executor());
+    assert_eq!(rest.iter().map(|one| one.1).collect::<Vec<_>>(), [Kind::In(*first); 2]);
+    assert_eq!(effects.iter().filter(|e| matches!(e, Effect::LaunchGroup(..))).count(), 1);
+    assert_eq!(cluster.held(), Amounts::of(1_100, 232_000));
+    let effects = cluster.launch_group(vec![task("c", executor(b"1"))]);
+    assert_eq!(orders(&effects).iter().map(|one| one.1).collect::<Vec<_>>(), [Kind::In(*first)]);
+    assert_eq!(cluster.held(), Amounts::of(1_600, 332_000));
+}
+
+#[test]
+fn of_a_group_all_are_launched_or_none() {
+    let mut cluster = Cluster::new();
+    let wrong = || Launch { fault: Some("no".into()), ..task("b", executor(b"1")) };
+    let large =
+        || Launch { request: Amounts::of(7_500, 1_000).into(), ..task("b", executor(b"1")) };
+    let elsewhere = || Launch { agent: Some(AgentId::from_number(9)), ..task("b", executor(b"1")) };
+    let other = || task("b", executor(b"2"));
+    let alone = || Launch { executor: None, ..task("b", executor(b"1")) };
+    for (second, why) in [
+        (wrong(), "no"),
+        (large(), "task \"b\": it asks for"),
+        (elsewhere(), "it is for agent"),
+        (other(), "another executor"),
+        (alone(), "another executor"),
+        (task("a", executor(b"1")), "two of this id"),
+    ] {
+        let effects = cluster.launch_group(vec![task("a", executor(b"1")), second]);
+        assert!(orders(&effects).is_empty(), "{effects:?}");
+        let told = errors(&effects);
+        assert!(told.len() == 2 && told.iter().all(|told| told.contains(why)), "{told:?}");
+        let reasons = effects.iter().filter(|effect| {
+            matches!(effect, Effect::Update(_, told) if told.reason == Reason::InvalidGroup)
+        });
+        assert_eq!(reasons.count(), 2);
+        assert_eq!(cluster.held(), Amounts::ZERO);
+    }
+    assert_eq!(orders(&cluster.launch_group(vec![task("a", executor(b"1"))])).len(), 2);
+}
+
+#[test]
+fn tasks_of_an_executor_that_are_measured_by_themselves_count_so() {
+    let mut cluster = Cluster::new();
+    let effects = cluster.launch_group(vec![task("a", executor(b"1")), task("b", executor(b"1"))]);
+    let (one, _) = orders(&effects)[1];
+    let measured = |cpus, memory| Usage { cpus_milli: Some(cpus), memory_milli_mib: Some(memory) };
+    let usage = TaskUsage {
+        usage: measured(20, 1_000),
+        forecast: measured(30, 2_000),
+        ..TaskUsage::default()
+    };
+    let report = AgentReport {
+        tasks: vec![(one, usage)],
+        system_forecast: measured(0, 0),
+        lending: true,
+        ..AgentReport::default()
+    };
+    let agent = cluster.agent;
+    cluster.apply(Command::AgentReport(agent, Box::new(report)));
+    let forecast = cluster.machine.state().agents.get(agent).unwrap().forecast;
+    assert_eq!(forecast, Some(Amounts::of(30 + 500 + 100, 2_000 + 100_000 + 32_000)));
 }
 
 #[test]

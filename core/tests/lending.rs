@@ -94,9 +94,7 @@ impl Cluster {
         let launch = Launch {
             name: name.to_owned(),
             request: Amounts::of(cpus, cpus * 1_000).into(),
-            fault: None,
-            executor: None,
-            payload: vec![],
+            ..Launch::default()
         };
         let refusal = Duration::from_secs(5);
         let effects = self.apply(Command::Accept(caller, vec![offer.offer], vec![launch], refusal));
@@ -427,9 +425,7 @@ fn a_task_that_asks_for_more_than_was_offered_is_refused_and_the_rest_launches()
     let launch = |name: &str, cpus| Launch {
         name: name.into(),
         request: Amounts::of(cpus, 1_000).into(),
-        fault: None,
-        executor: None,
-        payload: vec![],
+        ..Launch::default()
     };
     let launches =
         vec![launch("big", 2_500), launch("a", 1_000), launch("a", 500), launch("nil", 0)];

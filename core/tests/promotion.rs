@@ -86,8 +86,7 @@ impl Node {
 
     fn launch(&mut self, by: Caller, offer: OfferId, name: &str, cpus: u64) -> Option<TaskHandle> {
         let request = Amounts::of(cpus, 1_000).into();
-        let launch =
-            Launch { name: name.into(), request, fault: None, executor: None, payload: vec![] };
+        let launch = Launch { name: name.into(), request, ..Launch::default() };
         let effects = self.apply(Command::Accept(by, vec![offer], vec![launch], NEVER)).unwrap();
         effects.iter().find_map(|effect| match effect {
             Effect::Launch(_, order) => Some(order.handle),

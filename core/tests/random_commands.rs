@@ -10,7 +10,7 @@ use headroom_core::{
     },
     constraint::{Constraint, Constraints, Predicate, Selector},
     domain::Domain,
-    effect::{Effect, Record},
+    effect::{Effect, LaunchOrder, Record},
     executor::{Executor, Kind},
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
@@ -216,16 +216,9 @@ impl World {
                     let told = self.offers.remove(&offer);
                     assert!(told.is_some_and(|told| told.0 == framework), "rescinds the unknown");
                 }
-                Effect::Launch(agent, order) => {
-                    let name = String::from_utf8(order.payload).unwrap();
-                    self.launched.push((
-                        agent,
-                        order.handle,
-                        order.framework,
-                        name,
-                        order.revocable,
-                        order.kind,
-                    ));
+                Effect::Launch(agent, order) => self.note(agent, *order),
+                Effect::LaunchGroup(agent, orders) => {
+                    orders.into_iter().for_each(|order| self.note(agent, order));
                 }
                 Effect::Update(framework, status) => self.updates.push((framework, status)),
                 Effect::Persist(record) => self.records.push(record),
@@ -233,6 +226,12 @@ impl World {
                 _ => {}
             }
         }
+    }
+
+    fn note(&mut self, agent: AgentId, order: LaunchOrder) {
+        let name = String::from_utf8(order.payload).unwrap();
+        let LaunchOrder { handle, framework, revocable, kind, .. } = order;
+        self.launched.push((agent, handle, framework, name, revocable, kind));
     }
 
     fn run(&mut self, step: &Step) {
@@ -478,19 +477,25 @@ impl World {
         let second = pick(&self.offers_of(caller), at).filter(|_| cpus.is_multiple_of(5));
         let second = second.map(|(offer, _)| offer);
         second.iter().for_each(|offer| _ = self.offers.remove(offer));
+        let is_group = cpus % 4 == 1;
         let launches = (0..tasks).map(|n| {
             let name = if n % 2 == 0 { format!("w{n}") } else { format!("t{}-{n}", self.next) };
             let request = Amounts([cpus, 1_000, cpus % 7, 0]);
             let request = request.min(amounts.max(Amounts::of(1, 0))).into();
-            let executor = (cpus.is_multiple_of(3) && n > 0).then(|| executor(at, n));
-            Launch { payload: name.clone().into_bytes(), name, request, executor, fault: None }
+            let is_inside = is_group || (cpus.is_multiple_of(3) && n > 0);
+            let executor = is_inside.then(|| executor(at, n));
+            let payload = name.clone().into_bytes();
+            Launch { payload, name, request, executor, ..Launch::default() }
         });
-        Some(Command::Accept(
-            caller,
-            [offer].into_iter().chain(second).collect(),
-            launches.collect(),
-            Duration::from_secs(cpus % 9),
-        ))
+        let offers = [offer].into_iter().chain(second).collect();
+        let refusal = Duration::from_secs(cpus % 9);
+        Some(if is_group {
+            let group = launches.map(|launch| (launch, None)).collect();
+            let deeds = Deeds { groups: vec![group], ..Deeds::default() };
+            Command::Operate(caller, offers, deeds, refusal)
+        } else {
+            Command::Accept(caller, offers, launches.collect(), refusal)
+        })
     }
 
     fn role_of(&self, offer: OfferId) -> Option<String> {
@@ -506,15 +511,10 @@ impl World {
         let operations = vec![operation(kind, tag, amount, Some(&role))];
         let name = format!("op{}", self.next);
         let request = Amounts::of(amount / 4 + 1, 1_000).min(amounts).into();
-        let launch = Launch {
-            payload: name.clone().into_bytes(),
-            name,
-            request,
-            executor: None,
-            fault: None,
-        };
+        let payload = name.clone().into_bytes();
+        let launch = Launch { payload, name, request, ..Launch::default() };
         let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
-        let deeds = Deeds { operations, launches };
+        let deeds = Deeds { operations, launches, ..Deeds::default() };
         let before = format!("{:?}", self.machine.state().offers);
         let mut effects = Vec::new();
         let mut copy = self.machine.clone();

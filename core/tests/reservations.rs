@@ -105,7 +105,7 @@ fn offers(effects: &[Effect], to: Caller) -> Vec<Arc<OfferMade>> {
 }
 
 fn launch(name: &str, request: Resources) -> Launch {
-    Launch { name: name.into(), request, fault: None, executor: None, payload: Vec::new() }
+    Launch { name: name.into(), request, ..Launch::default() }
 }
 
 fn orders(effects: &[Effect]) -> Vec<(Parts, AgentId)> {
@@ -160,6 +160,7 @@ fn a_framework_reserves_makes_a_volume_and_launches_on_it_in_one_call() {
             Operation::Create(volume.clone()),
         ],
         launches: vec![(launch("t", with_disk), Some(volume.plus(&reserved("db", amounts(1)))))],
+        ..Deeds::default()
     };
     let effects = cluster.apply(Command::Operate(db, vec![offer.offer], deeds, NO_TIME));
     let order = &orders(&effects)[0];
@@ -191,8 +192,11 @@ fn a_bad_operation_changes_nothing_and_offers_stand() {
         (Operation::Reserve(reserved("db", amounts(9))), "there is not 9 cpus"),
         (Operation::Create(volume("db", "v", 1)), "there is not 1 MiB of disk"),
     ] {
-        let deeds =
-            Deeds { operations: vec![operation], launches: vec![(launch("t", amounts(1)), None)] };
+        let deeds = Deeds {
+            operations: vec![operation],
+            launches: vec![(launch("t", amounts(1)), None)],
+            ..Deeds::default()
+        };
         let (reply, effects) = cluster.try_apply(Command::Operate(db, vec![offer], deeds, NO_TIME));
         assert!(reply.unwrap_err().to_string().contains(says), "{says}");
         assert_eq!(effects, []);

@@ -49,6 +49,11 @@ impl Group {
         self.dirs.get(&controller)
     }
 
+    /// All of them.
+    pub(super) fn dirs(&self) -> impl Iterator<Item = (Controller, &GroupDir)> {
+        self.dirs.iter().map(|(controller, dir)| (*controller, dir))
+    }
+
     /// The same, or the error that says it is missing.
     pub(super) fn need(&self, controller: Controller) -> Result<&GroupDir, CgroupError> {
         self.dir(controller).ok_or_else(|| CgroupError::NoController {

@@ -75,11 +75,10 @@ impl Group {
         if knob::read_u64(&dir.path.join("freezer.parent_freezing"))? == 0 {
             return Ok(());
         }
-        let parent = dir.path.ancestors().nth(2);
-        let Some(refuge) = parent.map(|parent| parent.join(SUPERVISORS).join("cgroup.procs"))
-        else {
-            return Ok(());
-        };
+        let refuge = |above: &Path| above.join(SUPERVISORS).join("cgroup.procs");
+        // A container's group may be in that of another.
+        let above = dir.path.ancestors().skip(2).take(2);
+        let Some(refuge) = above.map(refuge).find(|refuge| refuge.exists()) else { return Ok(()) };
         for pid in self.procs()? {
             match knob::write(&refuge, &pid.to_string()) {
                 Err(e) if e.errno() != Some(libc::ESRCH) => return Err(e),

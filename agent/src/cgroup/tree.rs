@@ -114,12 +114,51 @@ impl Tree {
         Ok(container)
     }
 
+    /// Makes the group of a container that only other containers are in (or adopts it): it has no
+    /// processes of its own, so v2 lets it have controllers for them.
+    pub fn outer(&self, class: Class, id: &str) -> Result<ContainerCgroup, CgroupError> {
+        let container = self.container(class, id)?;
+        for (controller, dir) in container.group().dirs() {
+            if let Some(name) = controller.v2_name().filter(|_| dir.v2) {
+                enable(&dir.path, name)?;
+            }
+        }
+        Ok(container)
+    }
+
+    /// Makes the group of a container in that of another one (or adopts it).
+    pub fn nested(
+        &self,
+        class: Class,
+        outer: &str,
+        id: &str,
+    ) -> Result<ContainerCgroup, CgroupError> {
+        let container = self.open_nested(class, outer, id)?;
+        container.group().create()?;
+        Ok(container)
+    }
+
     /// The group of a container without making it; see [`ContainerCgroup::exists`].
     pub fn open_existing(&self, class: Class, id: &str) -> Result<ContainerCgroup, CgroupError> {
-        check_name(id)?;
-        let name = format!("{}/{}/{id}", self.parent, class.dir_name());
+        self.at(class, &[id])
+    }
+
+    /// The same of one that is in another container's group.
+    pub fn open_nested(
+        &self,
+        class: Class,
+        outer: &str,
+        id: &str,
+    ) -> Result<ContainerCgroup, CgroupError> {
+        self.at(class, &[outer, id])
+    }
+
+    fn at(&self, class: Class, ids: &[&str]) -> Result<ContainerCgroup, CgroupError> {
+        ids.iter().try_for_each(|id| check_name(id))?;
+        let name = format!("{}/{}/{}", self.parent, class.dir_name(), ids.join("/"));
         let group = Group::new(&self.hierarchy, &name);
-        Ok(ContainerCgroup::new(group, class, id, Arc::clone(&self.limits)))
+        let own = ids.last().copied().unwrap_or_default();
+        Ok(ContainerCgroup::new(group, class, own, Arc::clone(&self.limits)))
     }
 
     /// The ids of all containers that have a group in `class`, whoever made it: after a restart

@@ -16,6 +16,8 @@ pub enum Condition {
     Running(SupervisorHandle),
     /// It ended and told how.
     Exited(Exit),
+    /// It runs nothing itself, so it needs none.
+    Outer,
     /// Its supervisor is gone without a word; processes of its may still run in its group.
     Lost(String),
 }
@@ -88,7 +90,8 @@ impl Recovery {
         if let Err(reason) = load_or_quarantine::<Vec<Update>>(&updates)? {
             self.set_aside(dir, &updates, &reason);
         }
-        let condition = self.condition(dir)?;
+        let condition =
+            if launch.spec.is_outer() { Condition::Outer } else { self.condition(dir)? };
         self.containers.push(Recovered { dir: dir.to_owned(), spec: launch.spec, condition });
         Ok(())
     }

@@ -9,7 +9,8 @@ use nix::unistd::{Gid, Uid, User};
 
 use super::docker::{DEFAULT_SOCKET, DockerLaunch, Sweeper};
 use super::{
-    Container, ContainerError, ContainerSpec, LATEST, Launch, LaunchCgroup, Layout, disk, volume,
+    Container, ContainerError, ContainerSpec, LATEST, Launch, LaunchCgroup, Layout, disk, nesting,
+    volume,
 };
 use crate::cgroup::{CgroupError, ContainerCgroup, Tree};
 use crate::checkpoint::{self, Recovery};
@@ -121,6 +122,9 @@ impl ProcessContainerizer {
         let launch = Launch { spec: spec.clone(), sandbox, cgroup: place, docker, fetch };
         checkpoint::save(&dir.join(SPEC_FILE), &launch)
             .map_err(|source| ContainerError::Checkpoint { id: id.clone(), source })?;
+        if spec.is_outer() {
+            return Ok(Container::new(dir, launch, [cgroup, other], None));
+        }
         let starting = dir.join(STARTING_FILE);
         fs::write(&starting, "").map_err(io_error(id, &starting, "write"))?;
         let supervisor = SupervisorHandle::spawn(dir, &self.exe)
@@ -163,8 +167,8 @@ impl ProcessContainerizer {
     /// Its group, and that of the other class.
     fn groups_of(&self, spec: &ContainerSpec) -> Result<[Option<ContainerCgroup>; 2], CgroupError> {
         let Some(tree) = &self.tree else { return Ok([None, None]) };
-        let own = tree.open_existing(spec.class, &spec.id)?;
-        let other = tree.open_existing(spec.class.other(), &spec.id)?;
+        let own = spec.group(tree, spec.class)?;
+        let other = spec.group(tree, spec.class.other())?;
         Ok([Some(own), Some(other)])
     }
 
@@ -208,8 +212,14 @@ impl ProcessContainerizer {
         let sandbox = self.layout.sandbox(spec);
         let parent = sandbox.parent().unwrap_or(self.layout.state());
         make_dirs(parent, PASSABLE).map_err(io_error(&spec.id, parent, "make the directory"))?;
-        make_dirs(&sandbox, SANDBOX).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
-        point_latest(parent, &spec.id).map_err(io_error(&spec.id, parent, "link latest in"))?;
+        // Those in it need not be of the same user.
+        let mode = if spec.is_outer() { PASSABLE } else { SANDBOX };
+        make_dirs(&sandbox, mode).map_err(io_error(&spec.id, &sandbox, "make the sandbox"))?;
+        self.make_findable(spec, &sandbox).map_err(io_error(
+            &spec.id,
+            parent,
+            "link the sandbox in",
+        ))?;
         // An unknown user is the supervisor's to report, as the task's failure.
         let user = spec.user.as_deref().and_then(look_up);
         // Docker mounts them instead.
@@ -228,6 +238,19 @@ impl ProcessContainerizer {
         }
         Ok(sandbox)
     }
+
+    /// Links that lead to a sandbox: the newest run's, or the task's in its outer container.
+    fn make_findable(&self, spec: &ContainerSpec, sandbox: &Path) -> io::Result<()> {
+        if spec.outer().is_some() {
+            return nesting::link_task(sandbox, spec);
+        }
+        if spec.is_outer() {
+            for dir in [nesting::tasks_dir(sandbox), nesting::containers_dir(sandbox)] {
+                make_dirs(&dir, PASSABLE)?;
+            }
+        }
+        point_latest(sandbox.parent().unwrap_or(self.layout.state()), &spec.id)
+    }
 }
 
 fn look_up(user: &str) -> Option<User> {
@@ -243,10 +266,12 @@ pub(super) fn limited_group(
     tree: &Tree,
     spec: &ContainerSpec,
 ) -> Result<ContainerCgroup, CgroupError> {
-    let cgroup = tree.container(spec.class, &spec.id)?;
+    let cgroup = spec.make_group(tree)?;
     tolerate_absent(cgroup.set_cpu_weight(spec.request_cpus))?;
-    tolerate_absent(cgroup.set_cpu_limit(spec.limit_cpus))?;
-    tolerate_absent(cgroup.set_memory_limit(spec.memory_bytes))?;
+    if !spec.outer().is_some_and(|outer| outer.shares_limits) {
+        tolerate_absent(cgroup.set_cpu_limit(spec.limit_cpus))?;
+        tolerate_absent(cgroup.set_memory_limit(spec.memory_bytes))?;
+    }
     tolerate_absent(cgroup.set_pids_limit(spec.pids_limit))?;
     Ok(cgroup)
 }

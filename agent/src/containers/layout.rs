@@ -59,9 +59,13 @@ impl Layout {
         executors.join("executors").join(executor).join("runs")
     }
 
-    /// `<runs>/<container>`: the task's working directory.
+    /// `<runs>/<container>`: the task's working directory; of one in another container
+    /// `<runs>/<other>/containers/<container>`.
     pub fn sandbox(&self, spec: &ContainerSpec) -> PathBuf {
-        self.runs(&spec.agent, &spec.framework, &spec.task).join(&spec.id)
+        match spec.outer() {
+            Some(outer) => self.inner_sandbox(spec, outer),
+            None => self.runs(&spec.agent, &spec.framework, &spec.task).join(&spec.id),
+        }
     }
 
     /// The newest sandbox that an executor had here, under whichever id the agent had then.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::docker::{DockerLaunch, DockerSpec};
-use super::{Duties, LATEST, VolumeSpec};
+use super::{Duties, LATEST, Nesting, VolumeSpec};
 use crate::cgroup::{Class, Controller};
 use crate::fetcher::{Fetch, Uri};
 
@@ -77,6 +77,9 @@ pub struct ContainerSpec {
     /// What is done for it while it runs.
     #[serde(default)]
     pub duties: Duties,
+    /// Whether it is in another container, or others are in it.
+    #[serde(default)]
+    pub nesting: Nesting,
     /// The caller's own form of the task, not looked into here.
     #[serde(default)]
     pub payload: String,
@@ -161,8 +164,13 @@ impl ContainerSpec {
             return Err(SpecError::Id { which: "container", value, reason });
         }
         check_id("agent", &self.agent)?;
+        if let Some(outer) = self.outer() {
+            check_id("executor", &outer.executor)?;
+            check_id("outer container", &outer.container)?;
+        }
         match &self.docker {
             Some(docker) => docker.validate_all().map_err(SpecError::Docker)?,
+            None if self.is_outer() => {}
             None => self.command.check_program()?,
         }
         self.command.check_words()?;
@@ -274,6 +282,7 @@ pub(super) mod tests {
             volumes: Vec::new(),
             docker: None,
             duties: Duties::default(),
+            nesting: Nesting::default(),
             payload: String::new(),
         }
     }

@@ -1,44 +1,22 @@
-//! A task's checks: when to look next, what came of it, and when the task must end for it.
-//!
-//! What changes is written to `checks.json` in the container's directory; the agent, this one or the
-//! next, tells it on.
+//! The checks of a task that is a process of the node: when to look next, and at what.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 
-use super::CHECKS_FILE;
 use super::look::Look;
 use super::members::Members;
-use crate::checkpoint;
+use super::tally::Tally;
 use crate::containers::{Check, Found, HealthCheck, Launch};
-
-/// `checks.json`: how a task's checks stand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checked {
-    /// Grows with every change.
-    pub sequence: u64,
-    /// What the health check found last, once it has found anything.
-    pub healthy: Option<bool>,
-    /// Its failures in a row.
-    pub failures: u32,
-    /// What the check found last.
-    pub check: Option<Found>,
-    /// Whether the last change was one of health.
-    pub is_health: bool,
-}
 
 /// All looking at one task.
 #[derive(Debug)]
 pub(super) struct Checks {
-    path: PathBuf,
-    since: Instant,
     health: Option<(HealthCheck, Turn)>,
     check: Option<(Check, Turn)>,
-    checked: Checked,
+    tally: Tally,
 }
 
 /// Whether one check is looking, or when it will.
@@ -65,9 +43,7 @@ impl Checks {
             let turn = first(&check);
             (check, turn)
         });
-        let found = check.as_ref().map(|(check, _)| Found::nothing(&check.kind));
-        let checked = Checked { check: found, ..Checked::default() };
-        Some(Checks { path: dir.join(CHECKS_FILE), since, health, check, checked })
+        Some(Checks { health, check, tally: Tally::new(dir, duties) })
     }
 
     /// When something is to be done next.
@@ -88,12 +64,12 @@ impl Checks {
         if let Some((check, turn)) = &mut self.check
             && let Some(found) = step(check, turn, now, launch, members)
         {
-            self.found(found);
+            self.tally.found(found);
         }
         if let Some((health, turn)) = &mut self.health
             && step(&health.check, turn, now, launch, members).is_some()
         {
-            return self.is_well(false);
+            return self.tally.is_well(false);
         }
         false
     }
@@ -105,14 +81,14 @@ impl Checks {
             && let Some(found) = look.note(pid, status)
         {
             *turn = Turn::At(after(Instant::now(), check.interval_ms));
-            self.found(found);
+            self.tally.found(found);
         }
         if let Some((health, turn)) = &mut self.health
             && let Turn::Now(look) = turn
             && let Some(found) = look.note(pid, status)
         {
             *turn = Turn::At(after(Instant::now(), health.check.interval_ms));
-            return self.is_well(found.is_well());
+            return self.tally.is_well(found.is_well());
         }
         false
     }
@@ -125,43 +101,6 @@ impl Checks {
             if let Turn::Now(look) = turn {
                 look.end();
             }
-        }
-    }
-
-    fn found(&mut self, found: Found) {
-        if self.checked.check != Some(found) {
-            self.checked.check = Some(found);
-            self.changed(false);
-        }
-    }
-
-    /// As Mesos' health checker: failures in the first grace are not counted, each other one is told,
-    /// and so is the first success, also after failures.
-    fn is_well(&mut self, well: bool) -> bool {
-        let Some((health, _)) = &self.health else { return false };
-        let is_first = self.checked.healthy.is_none();
-        if well {
-            if is_first || self.checked.failures > 0 {
-                (self.checked.healthy, self.checked.failures) = (Some(true), 0);
-                self.changed(true);
-            }
-            return false;
-        }
-        if is_first && self.since.elapsed() <= Duration::from_millis(health.grace_ms) {
-            return false;
-        }
-        let must_end = self.checked.failures + 1 >= health.consecutive_failures;
-        (self.checked.healthy, self.checked.failures) = (Some(false), self.checked.failures + 1);
-        self.changed(true);
-        must_end
-    }
-
-    fn changed(&mut self, is_health: bool) {
-        self.checked.sequence += 1;
-        self.checked.is_health = is_health;
-        if let Err(fault) = checkpoint::save(&self.path, &self.checked) {
-            // Told with the next change.
-            eprintln!("how the checks stand can't be told: {fault}");
         }
     }
 }

@@ -39,10 +39,7 @@ impl Look {
     pub(super) fn start(check: &Check, launch: &Launch, members: &Members) -> Result<Look, String> {
         let (reader, writer) =
             pipe2(OFlag::O_CLOEXEC).map_err(|e| format!("cannot make a pipe: {e}"))?;
-        let patience = match check.timeout_ms {
-            0 => FOR_EVER,
-            ms => Duration::from_millis(ms),
-        };
+        let patience = patience(check);
         let command = match &check.kind {
             CheckKind::Command { .. } => Some(plan(&check.kind, launch, members, &writer)?),
             _ => None,
@@ -125,23 +122,38 @@ fn look_and_exit(kind: &CheckKind, patience: Duration, word: OwnedFd) -> ! {
     let _ = setsid();
     let _ = signals::reset();
     inherited::close_on_exec();
-    let code = match kind {
-        CheckKind::Http { port, path, https, ipv6 } => {
-            match answer(place(*port, *ipv6), path, *https, patience) {
-                Some(status) => {
-                    let _ = File::from(word).write_all(status.to_string().as_bytes());
-                    0
-                }
-                None => 1,
-            }
+    let code = match look_at(kind, patience) {
+        Found::Http(Some(status)) => {
+            let _ = File::from(word).write_all(status.to_string().as_bytes());
+            0
         }
-        CheckKind::Tcp { port, ipv6 } => {
-            i32::from(TcpStream::connect_timeout(&place(*port, *ipv6), patience).is_err())
-        }
-        CheckKind::Command { .. } => 1,
+        found => i32::from(!found.is_well()),
     };
     // SAFETY: _exit ends this process without running what belongs to the supervisor.
     unsafe { libc::_exit(code) }
+}
+
+/// How long a look may take.
+pub(crate) fn patience(check: &Check) -> Duration {
+    match check.timeout_ms {
+        0 => FOR_EVER,
+        ms => Duration::from_millis(ms),
+    }
+}
+
+/// Looks at what listens at the loopback address of this thread's network; commands it does not run.
+pub(crate) fn look_at(kind: &CheckKind, patience: Duration) -> Found {
+    match kind {
+        CheckKind::Http { port, path, https, ipv6 } => {
+            let status = answer(place(*port, *ipv6), path, *https, patience);
+            Found::Http(status.map(u32::from))
+        }
+        CheckKind::Tcp { port, ipv6 } => {
+            let connected = TcpStream::connect_timeout(&place(*port, *ipv6), patience);
+            Found::Tcp(Some(connected.is_ok()))
+        }
+        CheckKind::Command { .. } => Found::Command(None),
+    }
 }
 
 fn place(port: u16, ipv6: bool) -> SocketAddr {

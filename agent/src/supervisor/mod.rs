@@ -20,20 +20,23 @@ mod members;
 mod plan;
 mod signals;
 mod start;
+mod tally;
 mod user;
 mod watch;
 
-pub use checks::Checked;
 pub use error::SupervisorError;
 pub use exit::{EndCause, Exit, FinalUsage, KillRequest, Outcome};
 pub use handle::SupervisorHandle;
 pub use identity::Identity;
 pub use start::run;
+pub use tally::Checked;
 
 pub(crate) use exit::unix_ms;
 pub(crate) use kill::Kill;
+pub(crate) use look::{look_at, patience};
 pub(crate) use members::{LEFTOVER_PATIENCE, Members};
 pub(crate) use plan::output_file;
+pub(crate) use tally::Tally;
 pub(crate) use user::TaskUser;
 
 /// The subcommand both binaries dispatch to [`run`].

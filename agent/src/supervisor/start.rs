@@ -112,7 +112,7 @@ fn open_groups(launch: &Launch) -> Result<Vec<ContainerCgroup>, String> {
     if let Err(e) = tree.supervisors().join() {
         eprintln!("the supervisor stays in its starter's cgroup: {e}");
     }
-    let open = |class| tree.open_existing(class, &launch.spec.id).map_err(told);
+    let open = |class| launch.spec.group(&tree, class).map_err(told);
     let (cgroup, other) = (open(launch.spec.class)?, open(launch.spec.class.other())?);
     if !cgroup.exists() {
         return Err(format!("the control group {} does not exist", cgroup.group().name()));

@@ -10,7 +10,7 @@ use crate::{
     cgroup::Class,
     checkpoint::MAX_UPDATES,
     config::Config,
-    containers::{Container, ContainerSpec},
+    containers::{Container, ContainerSpec, docker::Network},
     executors::{Call, CallError, Host, LENT_ENDING, Node, What},
     meter, node,
     order::{self, Order},
@@ -18,7 +18,7 @@ use crate::{
 };
 use headroom_core::resources::Amounts;
 use headroom_proto::{
-    mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus},
+    mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus, executor_info},
     v1 as wire,
 };
 use prost::Message as _;
@@ -42,7 +42,7 @@ const FRAMEWORK_FILE: &str = "framework_info";
 const RECOVERY_TIMEOUT: &str = "15mins";
 const BACKOFF_MAX: &str = "2secs";
 /// No container gets less memory, whatever its executor asks for (Mesos: 32 MB).
-const LEAST_MEMORY_BYTES: u64 = 32 << 20;
+pub(super) const LEAST_MEMORY_BYTES: u64 = 32 << 20;
 
 /// All executors here, and all tasks in them.
 pub(super) struct Hosting {
@@ -112,14 +112,17 @@ impl Keeper {
     }
 
     fn try_launch_executor(&mut self, launch: wire::Launch) -> Result<(), String> {
+        let handle = launch.handle;
+        let said = launch.task.as_ref().and_then(|task| task.mesos.clone()).unwrap_or_default();
+        let spoken = decode(&said.executor_info, &said.framework_info)?;
+        if spoken.0.r#type() == executor_info::Type::Default {
+            return self.launch_outer(launch);
+        }
         if self.hosting.node.port == 0 {
             return Err("the agent has no HTTP server for executors to call; start it without \
                         an empty --listen"
                 .to_owned());
         }
-        let handle = launch.handle;
-        let said = launch.task.as_ref().and_then(|task| task.mesos.clone()).unwrap_or_default();
-        let spoken = decode(&said.executor_info, &said.framework_info)?;
         let role = launch.role.clone();
         let spec = order::spec(launch, &self.place.agent_id, self.pids_limit);
         let mut spec = spec.map_err(|fault| fault.to_string())?;
@@ -144,6 +147,10 @@ impl Keeper {
 
     /// What an executor's container has beside that of a command.
     fn prepare(&self, spec: &mut ContainerSpec, told_id: &str, role: &str) -> Result<(), String> {
+        if let Some(docker) = &mut spec.docker {
+            can_reach(&self.place.endpoint, docker.network)?;
+            docker.grows = true;
+        }
         spec.memory_bytes = spec.memory_bytes.max(LEAST_MEMORY_BYTES);
         let mut order = Order::of(spec).map_err(|fault| fault.to_string())?;
         order.executor = Some(told_id.to_owned());
@@ -162,23 +169,17 @@ impl Keeper {
     pub(super) fn launch_inside(&mut self, executor: u64, launch: &wire::Launch) {
         let framework = launch.framework_id.clone();
         let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
-        if let Err((reason, fault)) = self.try_launch_inside(executor, launch) {
-            warn!(task = name, framework, "not launched: {fault}");
-            let told = Told::failed(reason, fault);
+        if let Err(told) = self.try_launch_inside(executor, launch) {
+            warn!(task = name, framework, "not launched: {}", told.message);
             self.tell_unkept(launch.handle, framework, &name, &told);
         }
     }
 
-    fn try_launch_inside(
-        &mut self,
-        executor: u64,
-        launch: &wire::Launch,
-    ) -> Result<(), (wire::Reason, String)> {
-        let failed = |fault: String| (wire::Reason::LaunchFailed, fault);
+    fn try_launch_inside(&mut self, executor: u64, launch: &wire::Launch) -> Result<(), Told> {
+        let failed = |fault: String| Told::failed(wire::Reason::LaunchFailed, fault);
         let kept = self.tasks.get(&executor).filter(|kept| !kept.has_ended);
         let (Some(kept), Some(host)) = (kept, self.hosting.hosts.get_mut(&executor)) else {
-            let ended = "its executor is not there any more".to_owned();
-            return Err((wire::Reason::ExecutorEnded, ended));
+            return Err(Told::dropped());
         };
         let count = self.hosting.names.range((executor, String::new())..).take(MAX_INSIDE).count();
         if count == MAX_INSIDE {
@@ -189,7 +190,8 @@ impl Keeper {
         let said = said.map(|mesos| &mesos.task_info[..]).unwrap_or_default();
         let info = TaskInfo::decode(said).map_err(|fault| failed(fault.to_string()))?;
         let task = Inside::create(kept.container.dir(), executor, launch, order);
-        let task = task.map_err(|fault| (wire::Reason::StateDirectoryFull, fault.to_string()))?;
+        let task = task
+            .map_err(|fault| Told::failed(wire::Reason::StateDirectoryFull, fault.to_string()))?;
         host.launch(info);
         info!(task = task.name, framework = task.framework, "handed to its executor");
         self.hosting.enter(task);
@@ -429,6 +431,11 @@ impl Keeper {
         true
     }
 
+    /// Whether it is an executor that is spoken to.
+    pub(super) fn hosts(&self, executor: u64) -> bool {
+        self.hosting.hosts.contains_key(&executor)
+    }
+
     /// Whether tasks in it have something to tell yet.
     pub(super) fn is_remembered(&self, executor: u64) -> bool {
         self.hosting.of(executor).next().is_some()
@@ -452,6 +459,9 @@ impl Keeper {
     /// Takes over an executor that an earlier agent left; it registers anew.
     pub(super) fn adopt_executor(&mut self, kept: &Kept) -> Result<(), String> {
         let Some(told_id) = kept.order.executor.clone() else { return Ok(()) };
+        if kept.container.spec().is_outer() {
+            return Ok(());
+        }
         let (handle, container) = (kept.order.handle, &kept.container);
         for task in Inside::recover(container.dir(), handle) {
             match task {
@@ -462,6 +472,23 @@ impl Keeper {
         let host = recovered(told_id, container, self.hosting.patience)?;
         self.hosting.hosts.insert(handle, host);
         Ok(())
+    }
+}
+
+/// Whether an executor on such a network can call the agent.
+fn can_reach(endpoint: &str, network: Network) -> Result<(), String> {
+    let is_of_node = endpoint.parse().is_ok_and(|at: SocketAddr| at.ip().is_loopback());
+    match network {
+        Network::Host => Ok(()),
+        Network::None => Err("on network NONE an executor cannot call its agent; give it HOST, \
+                              or BRIDGE"
+            .to_owned()),
+        Network::Bridge if is_of_node => Err(format!(
+            "the agent listens for executors at {endpoint}, which those on network BRIDGE cannot \
+             reach: give them HOST, or start the agent with an address of its node that they can \
+             reach, such as --listen ADDRESS:5051"
+        )),
+        Network::Bridge => Ok(()),
     }
 }
 

@@ -17,7 +17,11 @@ impl Keeper {
                 state: kept.state.into(),
                 role: kept.order.role.clone(),
                 reserved: reserved::told(&kept.order.reserved),
-                kind: kept.order.executor.as_ref().map(|_| Kind::IsExecutor(true)),
+                kind: match (&kept.order.executor, kept.order.group) {
+                    (Some(_), _) => Some(Kind::IsExecutor(true)),
+                    (None, Some(group)) => Some(Kind::ExecutorHandle(group.executor)),
+                    (None, None) => None,
+                },
             }
         });
         let inside = self.hosting.inside.values().map(|task| wire::HeldTask {

@@ -4,6 +4,7 @@
 //! away from measuring and from the link. It measures nothing.
 
 mod following;
+mod groups;
 mod hosting;
 mod inside;
 mod inventory;
@@ -28,6 +29,7 @@ use crate::{
     meter::{self, Metered},
     order::{self, Order},
 };
+use groups::Groups;
 use headroom_proto::v1::{self as wire, launch::Kind};
 use hosting::Hosting;
 use kept::Kept;
@@ -62,6 +64,8 @@ const TICK: Duration = Duration::from_secs(2);
 pub enum Message {
     /// Start a task.
     Launch(Box<wire::Launch>),
+    /// Start tasks that run together.
+    LaunchGroup(wire::LaunchGroup),
     /// End a task.
     Kill(wire::KillTask),
     /// The allocator does not want this agent any more: end all tasks.
@@ -124,6 +128,7 @@ pub struct Keeper {
     docker_leftovers: docker::Sweeper,
     tasks: BTreeMap<u64, Kept>,
     hosting: Hosting,
+    groups: Groups,
     ended: view::Ended,
     meter: mpsc::Sender<meter::Message>,
     statuses: mpsc::Sender<wire::StatusUpdate>,
@@ -147,7 +152,7 @@ impl Keeper {
         let pids_limit = config.pids_limit;
         let endpoint = own.address.map(|address| address.to_string()).unwrap_or_default();
         let place = Place { endpoint, agent_id: own.agent_id.clone() };
-        let (tasks, ended) = Default::default();
+        let (tasks, groups, ended) = Default::default();
         let docker_leftovers = containerizer.sweeper();
         let mut keeper = Self {
             pids_limit,
@@ -156,6 +161,7 @@ impl Keeper {
             docker_leftovers,
             tasks,
             hosting,
+            groups,
             ended,
             meter,
             statuses,
@@ -171,6 +177,7 @@ impl Keeper {
         for handle in self.tasks.keys().copied().collect::<Vec<_>>() {
             self.watch(handle);
         }
+        self.go_on_with_outers();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -191,6 +198,7 @@ impl Keeper {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Launch(launch) => self.launch(*launch),
+            Message::LaunchGroup(group) => self.launch_group(group.launches),
             Message::Kill(kill) => {
                 let reason = wire::Reason::try_from(kill.reason).unwrap_or_default();
                 let own = || self.own_grace_ms(kill.handle);
@@ -244,19 +252,27 @@ impl Keeper {
                 return self.tell_unkept(handle, framework, &name, &told);
             }
         };
-        match self.containerizer.launch(&spec) {
+        if let Err(told) = self.start(handle, &spec) {
+            self.tell_unkept(handle, framework, &name, &told);
+        }
+    }
+
+    /// Runs a container and keeps it, or says what is to be told of its task.
+    fn start(&mut self, handle: u64, spec: &ContainerSpec) -> Result<(), Told> {
+        let (task, framework) = (&spec.task, &spec.framework);
+        match self.containerizer.launch(spec) {
             Ok(container) => {
-                info!(task = name, framework, container = spec.id, "started");
+                info!(task, framework, container = spec.id, "started");
                 self.keep(handle, container);
+                Ok(())
             }
             Err(fault) => {
-                error!(task = name, framework, "not started: {fault}");
+                error!(task, framework, "not started: {fault}");
                 let reason = match fault {
                     ContainerError::StateDirFull { .. } => wire::Reason::StateDirectoryFull,
                     _ => wire::Reason::LaunchFailed,
                 };
-                let told = Told::failed(reason, fault.to_string());
-                self.tell_unkept(handle, framework, &name, &told);
+                Err(Told::failed(reason, fault.to_string()))
             }
         }
     }
@@ -274,6 +290,9 @@ impl Keeper {
             Ok(kept) => kept,
             Err(fault) => return error!("updates can't be kept: {fault}"),
         };
+        if let Some(group) = kept.order.group {
+            self.groups.enter(group, handle);
+        }
         self.measure(&kept);
         self.tasks.insert(handle, kept);
         self.watch(handle);
@@ -282,6 +301,10 @@ impl Keeper {
     /// Hands a container to the meter.
     fn measure(&self, kept: &Kept) {
         let spec: &ContainerSpec = kept.container.spec();
+        // All that runs in it is measured by itself.
+        if spec.is_outer() {
+            return;
+        }
         let metered = Metered {
             handle: kept.order.handle,
             class: spec.class,
@@ -299,6 +322,9 @@ impl Keeper {
     /// its supervisor ends.
     fn watch(&self, handle: u64) {
         let Some(kept) = self.tasks.get(&handle) else { return };
+        if kept.container.spec().is_outer() {
+            return;
+        }
         let inbox = self.inbox.clone();
         let pidfd = kept.container.supervisor().and_then(|supervisor| {
             let pidfd = supervisor.pidfd().as_fd().try_clone_to_owned().ok()?;
@@ -341,7 +367,7 @@ impl Keeper {
     }
 
     fn kill(&mut self, handle: u64, grace_ms: Option<u64>, reason: wire::Reason, why: &str) {
-        if self.kill_inside(handle, grace_ms) {
+        if self.kill_inside(handle, grace_ms) || self.kill_outer(handle, grace_ms, reason, why) {
             return;
         }
         let Some(kept) = self.tasks.get_mut(&handle) else { return };
@@ -365,7 +391,9 @@ impl Keeper {
     fn preempt(&mut self, handle: u64, why: &str) {
         let kept = self.tasks.get(&handle);
         if kept.is_some_and(|kept| kept.container.spec().class == Class::Revocable) {
-            self.kill(handle, None, wire::Reason::Preempted, why);
+            for handle in self.with_its_group(handle) {
+                self.kill(handle, None, wire::Reason::Preempted, why);
+            }
         }
     }
 
@@ -408,6 +436,10 @@ impl Keeper {
             self.docker_leftovers.start();
         }
         kept.has_ended = true;
+        let group = kept.order.group;
+        // Before its end is durable, so that it is done again if the agent ends meanwhile.
+        self.end_others(group, &told);
+        let Some(kept) = self.tasks.get_mut(&handle) else { return };
         // What was told before is on its way: the next one follows its acknowledgement.
         let is_next = kept.telling.is_all_told();
         kept.push_start();
@@ -418,6 +450,10 @@ impl Keeper {
             self.tell(handle);
         }
         self.host_ended(handle, exit.ok().flatten().as_ref(), kill.as_ref());
+        if let Some(group) = group {
+            self.resize_outer(group.executor, 0);
+            self.end_if_empty(group.executor);
+        }
     }
 
     /// Tells the oldest unacknowledged update of a task.
@@ -481,11 +517,17 @@ impl Keeper {
         let over = |kept: &Kept| kept.has_ended && kept.telling.is_all_told();
         if self.tasks.get(&handle).is_some_and(over)
             && !self.is_remembered(handle)
+            && !self.groups.any_in(handle)
             && let Some(kept) = self.tasks.remove(&handle)
         {
             self.ended.note(&kept);
+            let group = kept.order.group;
             if let Err(fault) = kept.container.forget() {
                 warn!("{fault}");
+            }
+            if let Some(group) = group {
+                self.groups.leave(group, handle);
+                self.forget_if_over(group.executor);
             }
         }
     }

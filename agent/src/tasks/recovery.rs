@@ -33,7 +33,9 @@ impl Keeper {
                     continue;
                 }
             };
-            if let Err(fault) = self.adopt_executor(&kept) {
+            if let Some(group) = kept.order.group {
+                self.groups.enter(group, kept.order.handle);
+            } else if let Err(fault) = self.adopt_executor(&kept) {
                 error!("an executor can't go on: {fault}; it is ended");
                 let _ = kept.container.kill(None);
             }
@@ -62,6 +64,8 @@ impl Keeper {
                     }
                 }
             }
+            // It lives by those in it.
+            Condition::Outer => {}
             // Told when its turn in the queue comes; if it was told before, the queue is empty.
             Condition::Exited(_) => {}
             Condition::Lost(why) => {

@@ -60,11 +60,24 @@ impl Told {
         Self::new(wire::TaskState::Running, wire::Reason::Unspecified, "")
     }
 
+    /// It ended well.
+    #[must_use]
+    pub fn finished() -> Self {
+        Self::new(wire::TaskState::Finished, wire::Reason::Unspecified, "")
+    }
+
     /// What an executor said of a task of its own.
     #[must_use]
     pub fn by_executor(state: wire::TaskState, said: &[u8]) -> Self {
         let mesos = BASE64.encode(said);
         Self { mesos, ..Self::new(state, wire::Reason::Unspecified, "") }
+    }
+
+    /// It was never started, as its executor is not there any more.
+    #[must_use]
+    pub fn dropped() -> Self {
+        let message = "its executor is not there any more";
+        Self::new(wire::TaskState::Lost, wire::Reason::ExecutorEnded, message)
     }
 
     /// It ended with its executor.
@@ -139,9 +152,7 @@ impl Told {
                 Self::failed(wire::Reason::CommandFailed, format!("{message}{}", peak(exit)))
             }
             _ if exit.kill_requested => Self::killed(exit, kill),
-            Outcome::Exited(0) => {
-                Self::new(wire::TaskState::Finished, wire::Reason::Unspecified, "")
-            }
+            Outcome::Exited(0) => Self::finished(),
             Outcome::Exited(code) => {
                 Self::failed(wire::Reason::CommandFailed, format!("it exited with code {code}"))
             }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use headroom_agent::cgroup::{Class, Hierarchy, Tree};
-use headroom_agent::containers::{Command, Container, ContainerSpec, Layout, ProcessContainerizer};
+use headroom_agent::containers::{
+    Command, Container, ContainerSpec, Layout, Nesting, ProcessContainerizer,
+};
 use headroom_agent::supervisor::{Exit, Outcome};
 
 /// Far above what any test needs; a test that waits so long has failed.
@@ -109,6 +111,7 @@ pub(crate) fn shell(line: &str) -> ContainerSpec {
         volumes: Vec::new(),
         docker: None,
         duties: Default::default(),
+        nesting: Nesting::default(),
         payload: String::new(),
     }
 }

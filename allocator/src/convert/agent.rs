@@ -204,6 +204,10 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
             step_ms: u64::try_from(orders.step.as_millis()).unwrap_or(u64::MAX),
         }),
         Effect::Launch(_, order) => Out::Launch(launch_out(epoch, *order)?),
+        Effect::LaunchGroup(_, orders) => {
+            let launches = orders.into_iter().map(|order| launch_out(epoch, order));
+            Out::LaunchGroup(v1::LaunchGroup { launches: launches.collect::<Option<_>>()? })
+        }
         Effect::Promote(_, handle, request, reserved) => Out::Promote(v1::PromoteTask {
             epoch,
             handle: handle.number(),

@@ -183,7 +183,7 @@ pub(crate) fn accept_in(request: v1::AcceptRequest) -> Result<Command, Wrong> {
     let operations = operations
         .map(|(at, one)| reserved::operation_in(format_args!("operations[{at}]"), one))
         .collect::<Result<_, _>>()?;
-    let deeds = Deeds { operations, launches };
+    let deeds = Deeds { operations, launches, ..Deeds::default() };
     Ok(Command::Operate(caller, offers, deeds, refusal(request.refuse_ms)))
 }
 

@@ -51,7 +51,6 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
     command_in(&field, command, info.container.is_some())?;
     if let Some(container) = &info.container {
         container_in(&field, &request, container)?;
-        not_in_docker(&field, &info)?;
     }
     if info.max_completion_ms == Some(0) {
         return Err(wrong(field("max_completion_ms"), "is 0: it could not run at all"));
@@ -67,20 +66,7 @@ pub(crate) fn launch_in(at: usize, mut info: v1::TaskInfo) -> Result<Launch, Wro
         plain(field("labels"), key.clone(), MAX_NAME_BYTES)?;
         plain(field("labels"), value.clone(), MAX_NAME_BYTES)?;
     }
-    Ok(Launch { name, request, fault: None, executor: None, payload: info.encode_to_vec() })
-}
-
-/// What a Docker container's supervisor does not do, and would leave out without a word.
-fn not_in_docker(field: &dyn Fn(&str) -> String, info: &v1::TaskInfo) -> Result<(), Wrong> {
-    let asked = [
-        (info.health_check.is_some(), "health_check"),
-        (info.check.is_some(), "check"),
-        (info.max_completion_ms.is_some(), "max_completion_ms"),
-    ];
-    match asked.into_iter().find(|(there, _)| *there) {
-        Some((_, what)) => Err(wrong(field(what), "is not done for Docker containers yet")),
-        None => Ok(()),
-    }
+    Ok(Launch { name, request, payload: info.encode_to_vec(), ..Launch::default() })
 }
 
 fn limits(
@@ -208,6 +194,8 @@ fn reason_in(reason: i32) -> Reason {
         Ok(Wire::Preempted) => Reason::Preempted,
         Ok(Wire::LaunchFailed) => Reason::LaunchFailed,
         Ok(Wire::InvalidTask) => Reason::InvalidTask,
+        Ok(Wire::InvalidGroup) => Reason::InvalidGroup,
+        Ok(Wire::GroupEnded) => Reason::GroupEnded,
         Ok(Wire::InvalidOffers) => Reason::InvalidOffers,
         Ok(Wire::KilledByFramework) => Reason::KilledByFramework,
         Ok(Wire::KilledByOperator) => Reason::KilledByOperator,
@@ -234,6 +222,8 @@ pub(crate) const fn reason_out(reason: Reason) -> v1::Reason {
         Reason::Preempted => v1::Reason::Preempted,
         Reason::LaunchFailed => v1::Reason::LaunchFailed,
         Reason::InvalidTask => v1::Reason::InvalidTask,
+        Reason::InvalidGroup => v1::Reason::InvalidGroup,
+        Reason::GroupEnded => v1::Reason::GroupEnded,
         Reason::InvalidOffers => v1::Reason::InvalidOffers,
         Reason::KilledByFramework => v1::Reason::KilledByFramework,
         Reason::KilledByOperator => v1::Reason::KilledByOperator,

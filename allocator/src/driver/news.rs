@@ -30,7 +30,6 @@ pub(crate) enum News {
 impl News {
     fn of(effect: &Effect) -> Option<Self> {
         Some(match effect {
-            Effect::Launch(_, order) if !order.kind.is_executor() => Self::Launched(order.handle),
             // An answer to a question tells nothing new.
             Effect::Update(framework, status) if status.reason != Reason::Reconciliation => {
                 Self::Updated(*framework, status.clone())
@@ -54,9 +53,17 @@ impl Herald {
     }
 
     pub(super) fn tell(&self, effect: &Effect) {
-        if self.0.receiver_count() > 0
-            && let Some(news) = News::of(effect)
-        {
+        if self.0.receiver_count() == 0 {
+            return;
+        }
+        let launched = match effect {
+            Effect::Launch(_, order) => std::slice::from_ref(&**order),
+            Effect::LaunchGroup(_, orders) => orders,
+            _ => &[],
+        };
+        let launched = launched.iter().filter(|order| !order.kind.is_executor());
+        let launched = launched.map(|order| News::Launched(order.handle));
+        for news in launched.chain(News::of(effect)) {
             // The last listener may have just gone.
             let _ = self.0.send(news);
         }

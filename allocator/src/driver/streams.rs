@@ -130,6 +130,7 @@ impl Streams {
             Effect::Dismiss(agent, _) => self.dismiss(*agent, effect),
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
+            | Effect::LaunchGroup(agent, _)
             | Effect::Promote(agent, ..)
             | Effect::Kill(agent, ..)
             | Effect::ToExecutor(agent, ..)

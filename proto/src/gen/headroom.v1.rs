@@ -231,6 +231,9 @@ pub struct TaskInfo {
     pub check: ::core::option::Option<Check>,
     #[prost(message, optional, tag = "15")]
     pub container: ::core::option::Option<Container>,
+    /// Of a task in a group: it may use what the group holds together, and has no limits of its own.
+    #[prost(bool, tag = "31")]
+    pub shares_limits: bool,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
@@ -498,6 +501,10 @@ pub enum Reason {
     AgentRestarted = 11,
     Reconciliation = 12,
     StateDirectoryFull = 13,
+    /// the description of a task of its group was wrong, or the group's
+    InvalidGroup = 32,
+    /// a task of its group failed or was ended, and so was it
+    GroupEnded = 33,
     /// its executor ended before it did
     ExecutorEnded = 30,
     /// its executor did not register in time
@@ -533,6 +540,8 @@ impl Reason {
             Self::AgentRestarted => "REASON_AGENT_RESTARTED",
             Self::Reconciliation => "REASON_RECONCILIATION",
             Self::StateDirectoryFull => "REASON_STATE_DIRECTORY_FULL",
+            Self::InvalidGroup => "REASON_INVALID_GROUP",
+            Self::GroupEnded => "REASON_GROUP_ENDED",
             Self::ExecutorEnded => "REASON_EXECUTOR_ENDED",
             Self::ExecutorSilent => "REASON_EXECUTOR_SILENT",
             Self::MaxCompletionTime => "REASON_MAX_COMPLETION_TIME",
@@ -559,6 +568,8 @@ impl Reason {
             "REASON_AGENT_RESTARTED" => Some(Self::AgentRestarted),
             "REASON_RECONCILIATION" => Some(Self::Reconciliation),
             "REASON_STATE_DIRECTORY_FULL" => Some(Self::StateDirectoryFull),
+            "REASON_INVALID_GROUP" => Some(Self::InvalidGroup),
+            "REASON_GROUP_ENDED" => Some(Self::GroupEnded),
             "REASON_EXECUTOR_ENDED" => Some(Self::ExecutorEnded),
             "REASON_EXECUTOR_SILENT" => Some(Self::ExecutorSilent),
             "REASON_MAX_COMPLETION_TIME" => Some(Self::MaxCompletionTime),
@@ -811,7 +822,10 @@ pub struct FileChunk {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AllocatorMessage {
-    #[prost(oneof = "allocator_message::Message", tags = "1, 2, 3, 4, 5, 6, 7, 8, 20")]
+    #[prost(
+        oneof = "allocator_message::Message",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 20, 21"
+    )]
     pub message: ::core::option::Option<allocator_message::Message>,
 }
 /// Nested message and enum types in `AllocatorMessage`.
@@ -836,6 +850,8 @@ pub mod allocator_message {
         Promote(super::PromoteTask),
         #[prost(message, tag = "20")]
         ToExecutor(super::ExecutorMessage),
+        #[prost(message, tag = "21")]
+        LaunchGroup(super::LaunchGroup),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -892,6 +908,14 @@ pub mod launch {
         #[prost(uint64, tag = "21")]
         ExecutorHandle(u64),
     }
+}
+/// Launches that run together in one executor, which comes first if it is new: when one of them fails or is
+/// ended, the others are ended too. Of an executor without a command (Mesos' default one) the agent runs the tasks
+/// itself, each with all that a task of its own has.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LaunchGroup {
+    #[prost(message, repeated, tag = "1")]
+    pub launches: ::prost::alloc::vec::Vec<Launch>,
 }
 /// What a framework says to its executor, or that to it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -413,9 +413,8 @@ impl<'a> Cluster<'a> {
         Launch {
             name: self.record.new_name(job),
             request: Amounts::of(cpus_milli, self.requests[job].memory_milli_mib()).into(),
-            fault: None,
-            executor: None,
             payload: (job as u64).to_le_bytes().to_vec(),
+            ..Launch::default()
         }
     }
 

@@ -32,10 +32,10 @@ const SLOW: Duration = Duration::from_secs(600);
 pub(super) type OutputStream = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
 /// A Docker daemon that answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Daemon {
     socket: PathBuf,
-    quick: Docker,
+    pub(super) quick: Docker,
     slow: Docker,
 }
 
@@ -171,7 +171,7 @@ impl Daemon {
             .collect())
     }
 
-    fn failed(&self, what: &str, error: &Error) -> DockerError {
+    pub(super) fn failed(&self, what: &str, error: &Error) -> DockerError {
         DockerError::of(&self.socket, what, error)
     }
 }

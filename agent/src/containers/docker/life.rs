@@ -3,7 +3,8 @@
 //! Docker may go away and come back meanwhile. What it can't be asked is seen in the task's control
 //! group, which needs no daemon: whether anything runs, and killing it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,13 @@ use tokio::io::{Interest, unix::AsyncFd};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::body::{body, name};
+use super::duties::{self, Duty, Looker};
 use super::output::{Copy, Files};
-use super::{Daemon, DockerError, DockerLaunch, DockerSpec};
+use super::{Daemon, DockerError, DockerLaunch, DockerSpec, Network};
 use crate::containers::Launch;
 use crate::supervisor::{
-    Exit, KILL_FILE, Kill, LEFTOVER_PATIENCE, Members, Outcome, STARTED_FILE, STARTING_FILE,
-    TaskUser, output_file, unix_ms,
+    EndCause, Exit, KILL_FILE, Kill, LEFTOVER_PATIENCE, Members, Outcome, STARTED_FILE,
+    STARTING_FILE, TaskUser, output_file, unix_ms,
 };
 
 /// How long a daemon that went away is waited for when nothing of the container runs any more.
@@ -52,7 +54,18 @@ struct Life {
     signals: AsyncFd<SignalFd>,
     name: String,
     kill: Option<Kill>,
+    /// What is done for it while it runs and nobody ends it.
+    duty: Option<Duty>,
+    cause: Option<EndCause>,
     started_unix_ms: u64,
+}
+
+/// A container that runs.
+struct Running {
+    daemon: Daemon,
+    files: Files,
+    copy: Copy,
+    duty: Option<Duty>,
 }
 
 /// Runs the container of `launch` and stays until it is over and told.
@@ -75,6 +88,8 @@ pub(crate) fn supervise(
             members,
             signals,
             kill: None,
+            duty: None,
+            cause: None,
             started_unix_ms: unix_ms(),
         };
         let end = life.run().await;
@@ -92,11 +107,12 @@ impl Life {
         }
         let started = tokio::select! {
             started = self.start() => started,
-            () = self.asked_to_end() => Err(String::new()),
+            () = asked_to_end(&self.signals) => Err(String::new()),
         };
         match started {
-            Ok((daemon, files, copy)) => {
+            Ok(Running { daemon, files, copy, duty }) => {
                 self.started_unix_ms = unix_ms();
+                self.duty = duty;
                 self.follow(&daemon, &files, copy).await
             }
             // Only the kill has no reason of its own.
@@ -109,7 +125,7 @@ impl Life {
     }
 
     /// Brings the container up; the error is a sentence for the task's owner.
-    async fn start(&self) -> Result<(Daemon, Files, Copy), String> {
+    async fn start(&self) -> Result<Running, String> {
         let (Some(docker), Some(place)) = (&self.launch.spec.docker, &self.launch.docker) else {
             return Err("it is not described; the agent is of another version".into());
         };
@@ -120,10 +136,7 @@ impl Life {
         };
         let body = body(&self.launch, docker, place, &format!("/{group}"))?;
         let files = self.files()?;
-        self.bring_up(docker, place, body, &files)
-            .await
-            .map(|(daemon, copy)| (daemon, files, copy))
-            .map_err(|fault| fault.to_string())
+        self.bring_up(docker, place, body, files).await.map_err(|fault| fault.to_string())
     }
 
     async fn bring_up(
@@ -131,20 +144,33 @@ impl Life {
         docker: &DockerSpec,
         place: &DockerLaunch,
         body: ContainerCreateBody,
-        files: &Files,
-    ) -> Result<(Daemon, Copy), DockerError> {
+        files: Files,
+    ) -> Result<Running, DockerError> {
         let daemon = Daemon::connect(&place.socket).await?;
         daemon.check().await?;
         daemon.have_image(&docker.tagged(), docker.force_pull).await?;
         daemon.create(&self.name, body).await?;
         // Before it starts, so that not a byte is missed.
-        let copy = self.attach(&daemon, files).await?;
+        let copy = self.attach(&daemon, &files).await?;
         daemon.start(&self.name).await?;
-        self.find_in_group(&daemon).await?;
+        let pid = self.find_in_group(&daemon).await?;
         if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE)) {
             eprintln!("that the task runs cannot be told: {e}");
         }
-        Ok((daemon, copy))
+        let duty = pid.and_then(|pid| self.duty(&daemon, docker, &files, pid));
+        Ok(Running { daemon, files, copy, duty })
+    }
+
+    /// What is to be done for the container of the process `pid`.
+    fn duty(&self, daemon: &Daemon, docker: &DockerSpec, files: &Files, pid: i32) -> Option<Duty> {
+        let network = match docker.network {
+            Network::Host => None,
+            // It has ended already.
+            _ => Some(File::open(format!("/proc/{pid}/ns/net")).ok()?),
+        };
+        let stderr = files.stderr.try_clone().ok()?;
+        let looker = Looker { daemon: daemon.clone(), name: self.name.clone(), network, stderr };
+        Some(duties::begin(self.dir.clone(), self.launch.spec.duties.clone(), looker))
     }
 
     fn files(&self) -> Result<Files, String> {
@@ -158,18 +184,19 @@ impl Life {
         Copy::start(stream, files).map_err(|e| refused("write its output", &e.to_string()))
     }
 
-    /// A container outside our group would have no limits: rather none.
-    async fn find_in_group(&self, daemon: &Daemon) -> Result<(), DockerError> {
+    /// The container's first process, if it has not ended already. One outside our group would have no
+    /// limits: rather none.
+    async fn find_in_group(&self, daemon: &Daemon) -> Result<Option<i32>, DockerError> {
         let state = daemon.state(&self.name).await?;
         let pid = state.and_then(|state| state.pid).and_then(|pid| i32::try_from(pid).ok());
-        let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(()) };
+        let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(None) };
         let is_ours = || self.members.pids().contains(&pid);
         // It may have ended between the two looks. An ending process gives up its memory, and with it
         // its command line, before its group (do_exit in kernel/exit.c), and stays to be waited for.
         let line = || fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline"));
         let is_there = || line().is_ok_and(|line| !line.is_empty());
         if is_ours() || !is_there() || is_ours() {
-            return Ok(());
+            return Ok(Some(pid));
         }
         Err(refused("run it", "it put the container outside the control group it was given"))
     }
@@ -239,24 +266,20 @@ impl Life {
             let deadline = self.kill.as_ref().filter(|kill| !kill.is_over).map(|k| k.deadline);
             tokio::select! {
                 () = &mut what => return,
-                () = self.asked_to_end() => self.begin_kill(daemon).await,
+                () = asked_to_end(&self.signals) => self.begin_kill(daemon).await,
+                cause = done(&mut self.duty) => self.end_for(cause, daemon).await,
                 () = at(deadline) => self.force(),
             }
         }
     }
 
-    /// Returns when the agent has asked for the end.
-    async fn asked_to_end(&self) {
-        loop {
-            let Ok(mut ready) = self.signals.readable().await else {
-                return std::future::pending().await;
-            };
-            while let Ok(Some(signal)) = self.signals.get_ref().read_signal() {
-                if signal.ssi_signo == Signal::SIGTERM as u32 {
-                    return;
-                }
-            }
-            ready.clear_ready();
+    /// What is not well is asked to end, what has run too long is not.
+    async fn end_for(&mut self, cause: EndCause, daemon: &Daemon) {
+        self.cause = Some(cause);
+        self.duty = None;
+        match cause {
+            EndCause::Unhealthy => self.begin_kill(daemon).await,
+            EndCause::Overdue => drop(Kill::note(&mut self.kill, Instant::now())),
         }
     }
 
@@ -268,6 +291,7 @@ impl Life {
 
     /// The image's own signal to the first process, as `docker stop` has it.
     async fn begin_kill(&mut self, daemon: &Daemon) {
+        self.duty = None;
         if !self.note_kill() {
             return;
         }
@@ -309,7 +333,7 @@ impl Life {
         }
         let exit =
             Exit::new(end.outcome, self.kill.as_ref(), self.started_unix_ms, usage, leftovers);
-        exit.write(&self.dir)
+        Exit { cause: self.cause, ..exit }.write(&self.dir)
     }
 
     /// Removes the container; its image stays.
@@ -326,6 +350,26 @@ impl Life {
     }
 }
 
+/// Returns when the agent has asked for the end.
+async fn asked_to_end(signals: &AsyncFd<SignalFd>) {
+    loop {
+        let Ok(mut ready) = signals.readable().await else { return pending().await };
+        while let Ok(Some(signal)) = signals.get_ref().read_signal() {
+            if signal.ssi_signo == Signal::SIGTERM as u32 {
+                return;
+            }
+        }
+        ready.clear_ready();
+    }
+}
+
+async fn done(duty: &mut Option<Duty>) -> EndCause {
+    match duty {
+        Some(duty) => duty.await,
+        None => pending().await,
+    }
+}
+
 fn refused(what: &str, words: &str) -> DockerError {
     DockerError::Refused { what: what.to_owned(), words: words.to_owned() }
 }
@@ -333,6 +377,6 @@ fn refused(what: &str, words: &str) -> DockerError {
 async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
+        None => pending().await,
     }
 }

@@ -6,7 +6,9 @@
 
 mod body;
 mod daemon;
+mod duties;
 mod error;
+mod exec;
 mod life;
 mod output;
 mod parameter;

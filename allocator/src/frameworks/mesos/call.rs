@@ -2,13 +2,14 @@
 
 use super::{
     framework::framework_in,
+    group::{MAX_GROUP, group_in},
     table::{call_refusal, operation_refusal},
     task::{grace_ms, launch_in},
 };
 use crate::mesos::resources::resources_in;
 use headroom_core::{
     command::{Caller, Command},
-    ids::{AgentId, OfferId},
+    ids::{AgentId, FrameworkId, OfferId},
     operate::{Deeds, MAX_OPERATIONS},
     reservation::{Operation, Parts},
 };
@@ -57,7 +58,8 @@ pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, Ca
             if accept.operations.is_empty() {
                 Command::Decline(caller, offers, refusal)
             } else {
-                Command::Operate(caller, offers, deeds_in(&accept.operations)?, refusal)
+                let deeds = deeds_in(caller.framework, &accept.operations)?;
+                Command::Operate(caller, offers, deeds, refusal)
             }
         }
         Type::Decline => {
@@ -144,7 +146,7 @@ fn refusal(filters: Option<Filters>) -> Duration {
     span.unwrap_or(DEFAULT_REFUSAL)
 }
 
-fn deeds_in(operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
+fn deeds_in(framework: FrameworkId, operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
     at_most("accept.operations", operations.len())?;
     let mut deeds = Deeds::default();
     for operation in operations {
@@ -157,6 +159,17 @@ fn deeds_in(operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
                 let launch = operation.launch.as_ref().ok_or_else(missing)?;
                 at_most("launch.task_infos", launch.task_infos.len())?;
                 deeds.launches.extend(launch.task_infos.iter().map(launch_in));
+                continue;
+            }
+            OperationType::LaunchGroup => {
+                let group = operation.launch_group.as_ref().ok_or_else(missing)?;
+                let tasks = group.task_group.tasks.len();
+                if tasks == 0 || tasks > MAX_GROUP {
+                    return Err(wrong(format!(
+                        "'launch_group.task_group.tasks': a group has 1 to {MAX_GROUP} tasks, not {tasks}"
+                    )));
+                }
+                deeds.groups.push(group_in(framework, group));
                 continue;
             }
             OperationType::Reserve => {

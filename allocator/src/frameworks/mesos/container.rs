@@ -2,13 +2,14 @@
 
 use headroom_proto::{
     mesos::v1::{
-        ContainerInfo, Volume, container_info, container_info::docker_info::Network, image, volume,
+        ContainerInfo, LinuxInfo, Volume, container_info, container_info::docker_info::Network,
+        image, volume,
     },
     v1,
 };
 
 /// The container; `None`: a process of the node, as it is.
-pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::Container>, String> {
+pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::DockerContainer>, String> {
     left_out(info)?;
     let docker = match info.r#type() {
         container_info::Type::Docker => {
@@ -35,15 +36,14 @@ pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::Container>
     };
     let volumes = info.volumes.iter().map(volume_in).collect::<Result<_, _>>()?;
     let hostname = info.hostname.clone().unwrap_or_default();
-    let docker = v1::DockerContainer { volumes, hostname, ..docker };
-    Ok(Some(v1::Container { kind: Some(v1::container::Kind::Docker(docker)) }))
+    Ok(Some(v1::DockerContainer { volumes, hostname, ..docker }))
 }
 
 /// What is asked for and would be left out without a word.
 fn left_out(info: &ContainerInfo) -> Result<(), String> {
     let asked = [
         (!info.network_infos.is_empty(), "network_infos"),
-        (info.linux_info.is_some(), "linux_info"),
+        (info.linux_info.as_ref().is_some_and(asks_more), "linux_info"),
         (info.rlimit_info.is_some(), "rlimit_info"),
         (info.tty_info.is_some(), "tty_info"),
     ];
@@ -51,6 +51,11 @@ fn left_out(info: &ContainerInfo) -> Result<(), String> {
         Some((_, what)) => Err(format!("container.{what} is not supported")),
         None => Ok(()),
     }
+}
+
+/// Whether it asks for more than a say about limits, which is the group's to judge (`group`).
+fn asks_more(info: &LinuxInfo) -> bool {
+    *info != LinuxInfo { share_cgroups: info.share_cgroups, ..LinuxInfo::default() }
 }
 
 fn docker_in(given: &container_info::DockerInfo) -> Result<v1::DockerContainer, String> {

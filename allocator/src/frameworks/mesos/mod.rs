@@ -5,6 +5,7 @@ mod check;
 mod container;
 mod event;
 mod framework;
+mod group;
 mod sessions;
 pub(crate) mod status;
 mod stream;

@@ -97,7 +97,7 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
     use WireReason as Why;
     match status.reason {
         // What the built-in executor of commands says.
-        Reason::None | Reason::CommandFailed | Reason::KilledByFramework => {
+        Reason::None | Reason::CommandFailed | Reason::KilledByFramework | Reason::GroupEnded => {
             (Source::Executor, None)
         }
         Reason::KilledByOperator => (Source::Agent, None),
@@ -120,6 +120,7 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
         Reason::AgentLost => (Source::Master, Some(Why::AgentRemoved)),
         Reason::FrameworkRemoved => (Source::Master, Some(Why::FrameworkRemoved)),
         Reason::InvalidTask => (Source::Master, Some(Why::TaskInvalid)),
+        Reason::InvalidGroup => (Source::Master, Some(Why::TaskGroupInvalid)),
         Reason::InvalidOffers => (Source::Master, Some(Why::InvalidOffers)),
         Reason::Reconciliation => (Source::Master, Some(Why::Reconciliation)),
     }

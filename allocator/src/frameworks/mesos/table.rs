@@ -27,7 +27,7 @@ pub(super) const CALLS: [(call::Type, Support); 17] = [
 /// What an ACCEPT may do. One that is refused refuses the call.
 pub(super) const OPERATIONS: [(operation::Type, Support); 10] = [
     (operation::Type::Launch, Yes),
-    (operation::Type::LaunchGroup, NotYet("task groups are not supported yet")),
+    (operation::Type::LaunchGroup, Yes),
     (operation::Type::Reserve, But("without `source`: unreserve first")),
     (operation::Type::Unreserve, Yes),
     (operation::Type::Create, But("on the agent's own disk")),

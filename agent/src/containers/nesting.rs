@@ -1,0 +1,109 @@
+//! Containers in containers: an executor that the agent itself plays runs nothing, and the tasks of its groups are in
+//! its container, with sandboxes and control groups below its own.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ContainerSpec, Layout};
+use crate::cgroup::{CgroupError, Class, ContainerCgroup, Tree};
+
+/// In an outer container's sandbox: the sandboxes of those in it, by container, as in Mesos.
+const CONTAINERS: &str = "containers";
+/// And beside it links to them, by task.
+const TASKS: &str = "tasks";
+
+/// How a container stands to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nesting {
+    /// By itself.
+    #[default]
+    Alone,
+    /// It runs nothing, and others are in it.
+    Outer,
+    /// It is in that one.
+    Inner(Outer),
+}
+
+/// The container that one is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outer {
+    /// Its executor's id.
+    pub executor: String,
+    /// Its own id.
+    pub container: String,
+    /// Whether its limits are the only ones.
+    pub shares_limits: bool,
+}
+
+impl ContainerSpec {
+    /// Whether it runs nothing itself.
+    #[must_use]
+    pub fn is_outer(&self) -> bool {
+        self.nesting == Nesting::Outer
+    }
+
+    /// The container that it is in.
+    #[must_use]
+    pub fn outer(&self) -> Option<&Outer> {
+        match &self.nesting {
+            Nesting::Inner(outer) => Some(outer),
+            Nesting::Alone | Nesting::Outer => None,
+        }
+    }
+
+    /// The id of its executor: a task without one of its own is called as its executor.
+    #[must_use]
+    pub fn executor(&self) -> &str {
+        self.outer().map_or(&self.task, |outer| &outer.executor)
+    }
+
+    /// Its group in `class`, which need not be there.
+    pub fn group(&self, tree: &Tree, class: Class) -> Result<ContainerCgroup, CgroupError> {
+        match self.outer() {
+            Some(outer) => tree.open_nested(class, &outer.container, &self.id),
+            None => tree.open_existing(class, &self.id),
+        }
+    }
+
+    /// Makes its group, without limits.
+    pub(super) fn make_group(&self, tree: &Tree) -> Result<ContainerCgroup, CgroupError> {
+        match &self.nesting {
+            Nesting::Alone => tree.container(self.class, &self.id),
+            Nesting::Outer => tree.outer(self.class, &self.id),
+            Nesting::Inner(outer) => tree.nested(self.class, &outer.container, &self.id),
+        }
+    }
+}
+
+impl Layout {
+    /// The sandbox of a container in another.
+    pub(super) fn inner_sandbox(&self, spec: &ContainerSpec, outer: &Outer) -> PathBuf {
+        let runs = self.runs(&spec.agent, &spec.framework, &outer.executor);
+        runs.join(&outer.container).join(CONTAINERS).join(&spec.id)
+    }
+}
+
+/// Has `tasks/<task>` in the outer sandbox lead to the one in it.
+pub(super) fn link_task(sandbox: &Path, spec: &ContainerSpec) -> io::Result<()> {
+    let outer = sandbox.ancestors().nth(2).ok_or(io::ErrorKind::InvalidInput)?;
+    let (tasks, target) = (outer.join(TASKS), Path::new("..").join(CONTAINERS).join(&spec.id));
+    let (link, new) = (tasks.join(&spec.task), tasks.join(format!(".{}", spec.id)));
+    let _ = fs::remove_file(&new);
+    symlink(target, &new)?;
+    fs::rename(&new, link)
+}
+
+/// Where links to the sandboxes of tasks are, in an outer sandbox.
+pub(super) fn tasks_dir(outer: &Path) -> PathBuf {
+    outer.join(TASKS)
+}
+
+/// Where the sandboxes in an outer one are.
+pub(super) fn containers_dir(outer: &Path) -> PathBuf {
+    outer.join(CONTAINERS)
+}

@@ -1,0 +1,178 @@
+//! Task groups: tasks that one executor runs together. All of a group are launched, or none; the rules are those of
+//! Mesos (src/master/validation.cpp).
+
+use super::task::{agent_of, command_task, executor_in, inside};
+use crate::{
+    convert::{
+        amounts,
+        task::{launch_in as checked_launch, task_name},
+    },
+    mesos::resources::{Asked, resources_in},
+};
+use headroom_core::{command::Launch, executor::Executor, ids::FrameworkId, operate::Placed};
+use headroom_proto::{
+    mesos::v1::{
+        ContainerInfo, ExecutorInfo, TaskInfo, container_info, executor_info::Type,
+        offer::operation::LaunchGroup,
+    },
+    v1,
+};
+use prost::Message as _;
+use std::sync::Arc;
+
+/// Tasks in one group: at most.
+pub(super) const MAX_GROUP: usize = 1_000;
+/// The least that an executor of a group holds, in thousandths (Mesos: MIN_CPUS, MIN_MEM).
+const LEAST_CPUS_MILLI: u64 = 10;
+const LEAST_MEMORY_MILLI_MIB: u64 = 32_000;
+/// From SIGTERM to SIGKILL unless a task says (Mesos: src/launcher/default_executor.cpp).
+const DEFAULT_GRACE_MS: u64 = 3_000;
+
+/// What is to be launched together; if any of it is wrong, all are told so.
+pub(super) fn group_in(framework: FrameworkId, group: &LaunchGroup) -> Vec<Placed> {
+    let tasks = &group.task_group.tasks;
+    match try_group(framework, &group.executor, tasks) {
+        Ok(placed) => placed,
+        Err(fault) => {
+            let refused = |task: &TaskInfo| {
+                let (name, fault) = (task.task_id.value.clone(), Some(fault.clone()));
+                (Launch { name, fault, ..Launch::default() }, None)
+            };
+            tasks.iter().map(refused).collect()
+        }
+    }
+}
+
+fn try_group(
+    framework: FrameworkId,
+    info: &ExecutorInfo,
+    tasks: &[TaskInfo],
+) -> Result<Vec<Placed>, String> {
+    let executor = Arc::new(executor_of_group(framework, info)?);
+    let shares = tasks.first().is_none_or(shares_limits);
+    let each = tasks.iter().map(|task| {
+        let placed = try_task(task, info, &executor).and_then(|placed| {
+            let same = shares_limits(task) == shares;
+            let fault = "'share_cgroups' must be the same for all tasks of a group".to_owned();
+            if same { Ok(placed) } else { Err(fault) }
+        });
+        placed.map_err(|fault| format!("Task {:?} is invalid: {fault}", task.task_id.value))
+    });
+    each.collect()
+}
+
+fn try_task(
+    task: &TaskInfo,
+    info: &ExecutorInfo,
+    executor: &Arc<Executor>,
+) -> Result<Placed, String> {
+    if task.executor.as_ref().is_some_and(|own| own != info) {
+        return Err("its `ExecutorInfo` is different from that of its group".to_owned());
+    }
+    if task.container.as_ref().is_some_and(is_docker) {
+        return Err("Docker ContainerInfo is not supported on the task".to_owned());
+    }
+    if !task.limits.is_empty() && shares_limits(task) {
+        return Err("resource limits may only be set for tasks within a task group when the \
+                    'share_cgroups' field is set to 'false'"
+            .to_owned());
+    }
+    let name = task_name("task_id", task.task_id.value.clone()).map_err(|w| w.to_string())?;
+    let Asked { resources: request, parts } = resources_in(&task.resources)?;
+    let launch = match info.r#type() {
+        Type::Default => {
+            let command = task.command.clone().unwrap_or_default();
+            let given = command_task(task, &name, &request, &command)?;
+            let kill_grace_ms = given.kill_grace_ms.or(Some(DEFAULT_GRACE_MS));
+            let shares_limits = shares_limits(task);
+            let given = v1::TaskInfo { kill_grace_ms, shares_limits, ..given };
+            let launch = checked_launch(0, given).map_err(|wrong| wrong.to_string())?;
+            Launch { executor: Some(Arc::clone(executor)), ..launch }
+        }
+        _ => {
+            let task = TaskInfo { executor: Some(info.clone()), ..task.clone() };
+            inside(&task, name, request, Arc::clone(executor))
+        }
+    };
+    Ok((Launch { agent: Some(agent_of(task)), ..launch }, Some(parts.reserved())))
+}
+
+/// Whether a task may use what its group holds together: it has no limits of its own then.
+pub(super) fn shares_limits(task: &TaskInfo) -> bool {
+    let linux = task.container.as_ref().and_then(|container| container.linux_info.as_ref());
+    linux.and_then(|linux| linux.share_cgroups).unwrap_or(true)
+}
+
+fn is_docker(container: &ContainerInfo) -> bool {
+    container.r#type() == container_info::Type::Docker
+}
+
+fn executor_of_group(framework: FrameworkId, info: &ExecutorInfo) -> Result<Executor, String> {
+    let of_framework = info.framework_id.as_ref().map(|id| &id.value);
+    match of_framework {
+        None => return Err("'ExecutorInfo.framework_id' must be set".to_owned()),
+        Some(id) if *id != framework.to_string() => {
+            return Err(format!(
+                "ExecutorInfo has an invalid FrameworkID: {id} instead of {framework}"
+            ));
+        }
+        Some(_) => {}
+    }
+    if info.container.as_ref().is_some_and(is_docker) {
+        return Err("Docker ContainerInfo is not supported on the executor".to_owned());
+    }
+    let executor = match (info.r#type, info.r#type()) {
+        (None, _) => return Err("'ExecutorInfo.type' must be set".to_owned()),
+        (_, Type::Default) => default_executor(info)?,
+        (_, Type::Custom) => executor_in(info)?,
+        (_, Type::Unknown) => return Err("Unknown executor type".to_owned()),
+    };
+    let [cpus, memory, disk, _] = executor.request.amounts.0;
+    if cpus < LEAST_CPUS_MILLI || memory < LEAST_MEMORY_MILLI_MIB || disk == 0 {
+        return Err(format!(
+            "executor {:?} needs at least 0.01 CPUs, 32 MB of memory and some disk",
+            executor.id
+        ));
+    }
+    Ok(executor)
+}
+
+/// Mesos' own executor. The agent runs the tasks itself, so it is no program here.
+fn default_executor(info: &ExecutorInfo) -> Result<Executor, String> {
+    let id = info.executor_id.value.clone();
+    let id = task_name("executor_id", id).map_err(|wrong| wrong.to_string())?;
+    if info.command.is_some() {
+        return Err("'ExecutorInfo.command' must not be set for 'DEFAULT' executor".to_owned());
+    }
+    if let Some(container) = &info.container {
+        plain_container(container)?;
+    }
+    let request = resources_in(&info.resources)?.resources;
+    let grace = info.shutdown_grace_period.as_ref();
+    let task = v1::TaskInfo {
+        task_id: id.clone(),
+        resources: Some(amounts::resources_out(&request)),
+        kill_grace_ms: grace.map(|grace| super::task::grace_ms(grace.nanoseconds)),
+        mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
+        ..v1::TaskInfo::default()
+    };
+    Ok(Executor { id, request, payload: task.encode_to_vec() })
+}
+
+/// Refuses what an executor's container can ask for and does not get.
+fn plain_container(container: &ContainerInfo) -> Result<(), String> {
+    let linux = container.linux_info.as_ref();
+    if linux.is_some_and(|linux| linux.share_cgroups == Some(true)) {
+        return Err("'share_cgroups' cannot be set to 'true' on executor containers".to_owned());
+    }
+    if container.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some()) {
+        let why = "'ExecutorInfo.container.mesos.image' must not be set for 'DEFAULT' executor";
+        return Err(why.to_owned());
+    }
+    if !container.volumes.is_empty() {
+        return Err("executor.container.volumes is not supported".to_owned());
+    }
+    super::container::container_in(container)
+        .map(|_| ())
+        .map_err(|fault| format!("executor: {fault}"))
+}

@@ -1,0 +1,108 @@
+"""Task groups with Mesos' default executor: all of a group run, or none, and they end together."""
+
+from framework import Framework, amount, command, equal, scalar
+
+
+def executor(framework, name, **more):
+    resources = [scalar("cpus", 0.1), scalar("mem", 32), scalar("disk", 8)]
+    info = dict(type="DEFAULT", executor_id={"value": name}, resources=resources)
+    return dict(info, framework_id={"value": framework.id}, **more)
+
+
+def launch_group(framework, executor, *tasks):
+    # Not what a single task has just left.
+    offer = framework.offer(lambda offer: amount(offer, "cpus") > 1)
+    for task in tasks:
+        task.setdefault("agent_id", offer["agent_id"])
+    group = {"executor": executor, "task_group": {"tasks": list(tasks)}}
+    operation = {"type": "LAUNCH_GROUP", "launch_group": group}
+    framework.driver.acceptOffers([offer["id"]], [operation], {"refuse_seconds": 0})
+
+
+def failure(framework, name):
+    """The wait status with which an executor ended."""
+    found = framework.wait(
+        "%s ends" % name, lambda: [f for f in framework.failures if f[0] == name])
+    return found[0][1]
+
+
+def small(name, line, **more):
+    return command(name, line, **dict(dict(cpus=0.05), **more))
+
+
+def runs_and_finishes(framework):
+    # They see each other's files by the names that Mesos gives them, and the executor's ids.
+    sees = " && ".join([
+        '[ "$PWD" = "$MESOS_SANDBOX" ]',
+        '[ "$MESOS_EXECUTOR_ID" = three ]',
+        '[ -n "$MESOS_CONTAINER_IP" ]',
+        '[ "$MESOS_ALLOCATION_ROLE" = "*" ]',
+        "until [ -e ../../tasks/t1/here ]; do sleep 0.1; done",
+    ])
+    tasks = [small("t0", sees), small("t1", "touch here; sleep 1"), small("t2", "sleep 1")]
+    launch_group(framework, executor(framework, "three"), *tasks)
+    for name in ["t0", "t1", "t2"]:
+        framework.until(name, "TASK_RUNNING")
+    for name in ["t0", "t1", "t2"]:
+        framework.until(name, "TASK_FINISHED")
+    equal(failure(framework, "three"), 0)
+
+
+def ends_together(framework):
+    info = executor(framework, "pair")
+    launch_group(framework, info, small("bad", "sleep 1; exit 3"), small("good", "sleep 1000"))
+    # Another group on the executor that runs: it stays when the first ends.
+    launch_group(framework, info, small("other", "sleep 1000"), small("other2", "sleep 1000"))
+    for name in ["good", "other", "other2"]:
+        framework.until(name, "TASK_RUNNING")
+    framework.until("bad", "TASK_FAILED")
+    framework.until("good", "TASK_KILLED")
+    equal([framework.state(name) for name in ["other", "other2"]], ["TASK_RUNNING"] * 2)
+    equal([f for f in framework.failures if f[0] == "pair"], [])
+    framework.driver.killTask({"value": "other2"})
+    framework.until("other2", "TASK_KILLED")
+    framework.until("other", "TASK_KILLED")
+    equal(failure(framework, "pair"), 0)
+
+
+def refused(framework):
+    """One task that is wrong, and none is launched."""
+    info = executor(framework, "wrong")
+    twice = [small("w", "true"), small("w", "true")]
+    limits = {"mem": {"value": 64}}
+    for tasks, words, info in [
+        ([small("w0", "true"), small("w1", "")], "nothing to run", info),
+        (twice, "two of this id", info),
+        ([small("w0", "true"), small("w1", "true", cpus=4000)], "the offers have", info),
+        ([small("w0", "true"), small("w1", "true", agent_id={"value": "A9-9"})], "agent", info),
+        ([small("w0", "true", limits=limits)], "share_cgroups", info),
+        ([small("w0", "true", container={"type": "DOCKER", "docker": {"image": "i"}})],
+         "Docker", info),
+        ([small("w0", "true")], "framework_id", dict(info, framework_id=None)),
+        ([small("w0", "true")], "FrameworkID", dict(info, framework_id={"value": "F9-9"})),
+        ([small("w0", "true")], "type", dict(info, type=None)),
+        ([small("w0", "true")], "command", dict(info, command={"value": "true"})),
+        ([small("w0", "true")], "disk", dict(info, resources=info["resources"][:2])),
+    ]:
+        framework.updates.clear()
+        launch_group(framework, info, *tasks)
+        told = framework.wait(
+            "all are refused", lambda: len(framework.updates) == len(tasks) and framework.updates)
+        for update in told:
+            equal(update["state"], "TASK_ERROR")
+            equal(update["reason"], "REASON_TASK_GROUP_INVALID")
+            equal(update["source"], "SOURCE_MASTER")
+            assert words in update["message"], update
+    framework.updates.clear()
+
+
+def main():
+    framework = Framework("groups")
+    refused(framework)
+    runs_and_finishes(framework)
+    ends_together(framework)
+    framework.stop()
+
+
+if __name__ == "__main__":
+    main()
