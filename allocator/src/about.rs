@@ -10,9 +10,9 @@ use std::sync::Arc;
 pub(crate) const MAX_ABOUT_BYTES: usize = 8 << 10;
 
 /// The bytes of a task; none: there is nothing to tell but its id.
-pub(crate) fn of_task(id: &str, task: mesos::Task) -> Vec<u8> {
+pub(crate) fn of_task(id: &str, task: &mesos::Task) -> Vec<u8> {
     let name = task.name.clone();
-    if task == (mesos::Task { name: name.clone(), ..mesos::Task::default() }) && name == id {
+    if *task == (mesos::Task { name: name.clone(), ..mesos::Task::default() }) && name == id {
         return Vec::new();
     }
     let bytes = task.encode_to_vec();
@@ -35,7 +35,7 @@ pub(crate) fn of_mesos_task(info: &mesos::TaskInfo) -> Vec<u8> {
         user: info.command.as_ref().and_then(|command| command.user.clone()),
         ..mesos::Task::default()
     };
-    of_task(&info.task_id.value, task)
+    of_task(&info.task_id.value, &task)
 }
 
 /// What is said of a task by gRPC.
@@ -54,7 +54,7 @@ pub(crate) fn of_plain_task(info: &v1::TaskInfo) -> Vec<u8> {
         user: user.filter(|user| !user.is_empty()),
         ..mesos::Task::default()
     };
-    of_task(&info.task_id, task)
+    of_task(&info.task_id, &task)
 }
 
 fn container(given: &v1::Container) -> Option<mesos::ContainerInfo> {

@@ -3,7 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod amounts;
 mod check;
-mod container;
+pub(crate) mod container;
 pub(crate) mod quality;
 pub(crate) mod reserved;
 pub(crate) mod scheduler;
@@ -52,7 +52,7 @@ impl From<CallError> for Status {
                 | Refusal::UnknownTask(_) => Self::not_found(text),
                 Refusal::WrongSession(_) => Self::unauthenticated(text),
                 Refusal::Invalid(_) => Self::invalid_argument(text),
-                Refusal::Reservation(..) => Self::failed_precondition(text),
+                Refusal::Reservation(..) | Refusal::AgentGone(_) => Self::failed_precondition(text),
                 Refusal::Bound { .. } => Self::resource_exhausted(text),
             },
         }

@@ -273,7 +273,8 @@ fn updates_are_repeated_to_a_framework_that_comes_back_until_it_acknowledges() {
     let old = cluster.try_apply(Command::Acknowledge(one, "t".into(), [9; 16]));
     assert_eq!(old, Err(Refusal::WrongSession(one.framework)));
     let effects = cluster.apply(Command::Acknowledge(newer, "t".into(), [9; 16]));
-    assert_eq!(effects, [Effect::Acknowledge(agent, task, [9; 16])]);
+    let acknowledged = Effect::Acknowledge(agent, task, [9; 16]);
+    assert_eq!(effects, [acknowledged, Effect::Forgotten(task)]);
     assert!(cluster.machine.state().tasks.by_handle.is_empty());
 }
 

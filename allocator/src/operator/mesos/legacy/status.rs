@@ -10,7 +10,7 @@ use headroom_proto::{
     mesos::{json, v1 as mesos},
     v1,
 };
-use prost::{Message, Name};
+use prost::Name;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -104,7 +104,7 @@ pub(super) fn labels(labels: mesos::Labels) -> Vec<Label> {
 }
 
 /// As Mesos writes messages in JSON.
-pub(super) fn as_json(message: &(impl Message + Name)) -> Option<Box<RawValue>> {
+pub(super) fn as_json(message: &impl Name) -> Option<Box<RawValue>> {
     // What `json` writes is JSON.
     RawValue::from_string(json::to_string(message)).ok()
 }
