@@ -118,6 +118,12 @@ fn pymesos_is_drained_and_offered_again() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_answers_inverse_offers() {
+    check("maintenance.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn avmesos_runs_tasks() {
     check("avmesos_tasks.py");
 }

@@ -1,7 +1,7 @@
 //! Calls of Mesos' v1 operator API.
 
 use super::{
-    Door, answers, events,
+    Door, answers, events, maintenance,
     table::refusal,
     writes::{refused, write},
 };
@@ -17,7 +17,6 @@ use axum::{
 };
 use headroom_proto::mesos::v1::{
     Flag, VersionInfo,
-    maintenance::{ClusterStatus, Schedule},
     master::{Call, Response as Answer, call::Type, response, response::Type as AnswerType},
 };
 
@@ -61,6 +60,15 @@ impl Door {
                 AnswerType::GetTasks => answer.get_tasks = Some(answers::tasks(snapshot)),
                 AnswerType::GetRoles => answer.get_roles = Some(answers::roles(snapshot)),
                 AnswerType::GetWeights => answer.get_weights = Some(answers::weights(snapshot)),
+                AnswerType::GetMaintenanceStatus => {
+                    let status = maintenance::status(snapshot);
+                    answer.get_maintenance_status = Some(response::GetMaintenanceStatus { status });
+                }
+                AnswerType::GetMaintenanceSchedule => {
+                    let schedule = maintenance::schedule(&snapshot.maintenance);
+                    answer.get_maintenance_schedule =
+                        Some(response::GetMaintenanceSchedule { schedule });
+                }
                 AnswerType::GetQuota => answer.get_quota = Some(answers::quota(snapshot)),
                 _ => {
                     answer.get_metrics = Some(answers::metrics_out(snapshot, started_s, now_s));
@@ -105,15 +113,6 @@ impl Door {
                     start_time: Some(self.started_s()),
                     elected_time: Some(self.started_s()),
                 });
-            }
-            AnswerType::GetMaintenanceStatus => {
-                let status = ClusterStatus::default();
-                answer.get_maintenance_status = Some(response::GetMaintenanceStatus { status });
-            }
-            AnswerType::GetMaintenanceSchedule => {
-                let schedule = Schedule::default();
-                answer.get_maintenance_schedule =
-                    Some(response::GetMaintenanceSchedule { schedule });
             }
             _ => return None,
         }

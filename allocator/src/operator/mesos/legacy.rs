@@ -11,7 +11,7 @@ mod task;
 
 pub(super) use role::weight;
 
-use super::{Door, metrics::metrics, now_s, table::PATHS, writes::refused};
+use super::{Door, maintenance, metrics::metrics, now_s, table::PATHS, writes::refused};
 use crate::mesos::support::Support;
 use crate::{
     driver::CallError,
@@ -26,6 +26,7 @@ use axum::{
     routing::{any, get, post},
 };
 use framework::Frameworks;
+use headroom_proto::mesos::json as mesos_json;
 use role::{QuotaStatus, Roles, weights};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -61,8 +62,10 @@ pub(super) fn add(router: Router<Door>) -> Router<Door> {
     let router = at(router, "/redirect", &any(redirect));
     let router = at(router, "/health", &any(health));
     let router = at(router, "/flags", &any(flags));
-    let router = at(router, "/maintenance/schedule", &get(no_schedule).post(change::schedule));
-    let router = at(router, "/maintenance/status", &any(no_maintenance));
+    let router = at(router, "/maintenance/schedule", &get(schedule).post(change::schedule));
+    let router = at(router, "/maintenance/status", &any(maintenance_status));
+    let router = at(router, "/machine/down", &post(change::machines_down));
+    let router = at(router, "/machine/up", &post(change::machines_up));
     let router = at(router, "/teardown", &post(change::teardown));
     let router = at(router, "/reserve", &post(change::reserve));
     let router = at(router, "/unreserve", &post(change::unreserve));
@@ -214,12 +217,22 @@ async fn health(State(door): State<Door>) -> StatusCode {
     }
 }
 
-async fn no_schedule(Query(asked): Query<Asked>) -> Response {
-    page(text(&json!({})), &asked)
+async fn schedule(State(door): State<Door>, uri: Uri, Query(asked): Query<Asked>) -> Response {
+    let written = door.written(uri.to_string(), |snapshot| {
+        mesos_json::to_string(&maintenance::schedule(&snapshot.maintenance)).into_bytes()
+    });
+    answered(written.await, &asked)
 }
 
-async fn no_maintenance(Query(asked): Query<Asked>) -> Response {
-    page(text(&json!({})), &asked)
+async fn maintenance_status(
+    State(door): State<Door>,
+    uri: Uri,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let written = door.written(uri.to_string(), |snapshot| {
+        mesos_json::to_string(&maintenance::status(snapshot)).into_bytes()
+    });
+    answered(written.await, &asked)
 }
 
 /// To the leader, which is this one: without a scheme, as Mesos does.
