@@ -6,12 +6,15 @@ use headroom_core::{
     command::FrameworkInfo,
     effect::OfferMade,
     ids::{AgentId, FrameworkId, TaskHandle},
+    inverse::Answer,
     kept::Kept,
-    machine::Machine,
+    machine::{Machine, State},
+    maintenance::{MachineId, Maintenance},
     quota::Quota,
     resources::{Amounts, Resources},
     standing::Standing,
     tasks::{Task, TaskStatus},
+    time::Time,
 };
 use headroom_proto::mesos::v1::{DrainConfig, DrainInfo, DrainState, DurationInfo};
 use std::{collections::HashMap, ops::Deref, sync::Arc, time::Duration};
@@ -71,6 +74,30 @@ pub(super) struct RoleSeen {
     pub(super) frameworks: Vec<FrameworkId>,
 }
 
+/// A framework's answer to an inverse offer.
+pub(super) struct AnswerSeen {
+    pub(super) machine: MachineId,
+    pub(super) framework: FrameworkId,
+    pub(super) answer: Answer,
+    pub(super) age: Duration,
+}
+
+impl AnswerSeen {
+    fn all(state: &State, now: Time) -> Vec<Self> {
+        let of = |agent: &Agent| {
+            let machine = state.maintenance.machine(&agent.node)?.clone();
+            Some((agent.id, machine))
+        };
+        let answers = state.agents.iter().filter_map(of).flat_map(|(id, machine)| {
+            state.inverse.of(id).filter_map(move |(framework, summons)| {
+                let (answer, at) = summons.answer?;
+                Some(Self { machine: machine.clone(), framework, answer, age: now.since(at) })
+            })
+        });
+        answers.collect()
+    }
+}
+
 /// Everything, at one moment between two batches of the core.
 pub(super) struct Snapshot {
     pub(super) agents: Vec<AgentSeen>,
@@ -83,6 +110,9 @@ pub(super) struct Snapshot {
     pub(super) ended: Vec<TaskSeen>,
     pub(super) offers: Vec<OfferSeen>,
     pub(super) roles: Vec<RoleSeen>,
+    pub(super) maintenance: Maintenance,
+    /// What frameworks have said about machines in it.
+    pub(super) answers: Vec<AnswerSeen>,
 }
 
 impl TaskSeen {
@@ -174,7 +204,7 @@ impl FrameworkSeen {
 
 impl Snapshot {
     /// Takes what is needed: no more is done on the core's thread.
-    pub(super) fn of(machine: &Machine, history: &History) -> Self {
+    pub(super) fn of(machine: &Machine, history: &History, now: Time) -> Self {
         let state = machine.state();
         let roles = state.roles.iter().map(|(_, role)| RoleSeen {
             name: Arc::clone(&role.name),
@@ -196,6 +226,8 @@ impl Snapshot {
             ended: history.over().map(TaskSeen::over).collect(),
             offers: offers.collect(),
             roles: roles.collect(),
+            maintenance: state.maintenance.clone(),
+            answers: AnswerSeen::all(state, now),
         }
     }
 
