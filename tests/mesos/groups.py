@@ -1,5 +1,10 @@
 """Task groups with Mesos' default executor: all of a group run, or none, and they end together."""
 
+import http.client
+import json
+import os
+import sys
+
 from framework import Framework, amount, command, equal, scalar
 
 
@@ -30,6 +35,47 @@ def small(name, line, **more):
     return command(name, line, **dict(dict(cpus=0.05), **more))
 
 
+def operator(framework, kind):
+    """What the operator API answers to a call."""
+    connection = http.client.HTTPConnection(sys.argv[1], timeout=30)
+    connection.request("POST", "/api/v1", json.dumps({"type": kind}),
+                       {"Content-Type": "application/json", "Accept": "application/json"})
+    return json.loads(connection.getresponse().read())[kind.lower()]
+
+
+def old(framework, address, path):
+    connection = http.client.HTTPConnection(address, timeout=30)
+    connection.request("GET", path)
+    return json.loads(connection.getresponse().read())
+
+
+def is_shown(framework):
+    """While the first group runs: the executor and its tasks, at the allocator and at the agent."""
+    [shown] = operator(framework, "GET_EXECUTORS")["executors"]
+    equal((shown["executor_info"]["type"], shown["executor_info"]["executor_id"]["value"]),
+          ("DEFAULT", "three"))
+    tasks = {t["task_id"]["value"]: t for t in operator(framework, "GET_TASKS")["tasks"]}
+    equal(tasks["t1"]["executor_id"]["value"], "three")
+    [own] = old(framework, sys.argv[1], "/state")["frameworks"]
+    equal([(e["executor_id"], e["type"]) for e in own["executors"]], [("three", "DEFAULT")])
+    [agent] = old(framework, sys.argv[1], "/slaves")["slaves"]
+    host = agent["pid"].split("@")[1]
+    [own] = old(framework, host, "/state")["frameworks"]
+    [shown] = own["executors"]
+    equal((shown["id"], shown["type"]), ("three", "DEFAULT"))
+    assert {"t1", "t2"} <= {t["id"] for t in shown["tasks"]}, shown
+    [counted] = old(framework, host, "/containers")
+    equal(counted["container_id"], shown["container"])
+    path = "/files/browse?path=/frameworks/%s/executors/three/runs/latest/tasks/t1" % framework.id
+    assert any(f["path"].endswith("/here") for f in old(framework, host, path))
+    # Each task says in which container it runs, and in which that is.
+    ids = [framework.until(n, "TASK_RUNNING")["container_status"]["container_id"]
+           for n in ["t1", "t2"]]
+    equal([i["parent"]["value"] for i in ids], [shown["container"]] * 2)
+    assert ids[0]["value"] != ids[1]["value"]
+    equal(framework.until("t1", "TASK_RUNNING")["executor_id"], {"value": "three"})
+
+
 def runs_and_finishes(framework):
     # They see each other's files by the names that Mesos gives them, and the executor's ids.
     sees = " && ".join([
@@ -39,11 +85,16 @@ def runs_and_finishes(framework):
         '[ "$MESOS_ALLOCATION_ROLE" = "*" ]',
         "until [ -e ../../tasks/t1/here ]; do sleep 0.1; done",
     ])
-    tasks = [small("t0", sees), small("t1", "touch here; sleep 1"), small("t2", "sleep 1")]
+    go = os.path.abspath("groups-go")
+    wait = "until [ -e %s ]; do sleep 0.1; done" % go
+    tasks = [small("t0", sees), small("t1", "touch here; " + wait), small("t2", wait)]
     launch_group(framework, executor(framework, "three"), *tasks)
     for name in ["t0", "t1", "t2"]:
         framework.until(name, "TASK_RUNNING")
-    for name in ["t0", "t1", "t2"]:
+    framework.until("t0", "TASK_FINISHED")
+    is_shown(framework)
+    open(go, "w").close()
+    for name in ["t1", "t2"]:
         framework.until(name, "TASK_FINISHED")
     equal(failure(framework, "three"), 0)
 

@@ -153,6 +153,27 @@ fn pymesos_tasks_outlive_a_restart_of_the_agent() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_task_groups_outlive_a_restart_of_the_agent() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let go = go(&cluster);
+    let framework = start(&cluster, "group_restart.py", &[&go]);
+    wait_until("all run", || framework.out().contains("all run"));
+    cluster.stop_agent();
+    fs::write(format!("{go}.down"), "").expect("a file");
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    wait_until("one group is over", || framework.out().contains("done with one"));
+    fs::write(go, "").expect("a file");
+    passes(&cluster, "group_restart.py", &framework.done());
+    cluster.empty();
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn pymesos_runs_on_what_is_lent_to_its_role() {
     if !can_run() {
         return;

@@ -88,6 +88,36 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// The newest sandbox of a task of a group, by its link in its executor's.
+    pub(super) fn newest_inner(&self, framework: &str, task: &str) -> Option<PathBuf> {
+        let runs = entries(&self.slaves()).into_iter().flat_map(|agent| {
+            let executors = entries(&agent.join("frameworks").join(framework).join("executors"));
+            executors.into_iter().flat_map(|executor| entries(&executor.join("runs")))
+        });
+        let inner = runs.filter_map(|run| {
+            let target = fs::read_link(run.join(TASKS).join(task)).ok()?;
+            let sandbox = run.join(CONTAINERS).join(target.file_name()?);
+            let changed = fs::metadata(&sandbox).and_then(|data| data.modified()).ok()?;
+            Some((changed, sandbox))
+        });
+        inner.max_by_key(|(changed, _)| *changed).map(|(_, sandbox)| sandbox)
+    }
+
+    /// The containers whose sandboxes are in a run's.
+    #[must_use]
+    pub fn inner_containers(run: &Path) -> Vec<PathBuf> {
+        entries(&run.join(CONTAINERS))
+    }
+}
+
+/// The directories in it, but no links to any.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let plain = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(plain).map(|entry| entry.path()).collect()
+}
+
 /// Has `tasks/<task>` in the outer sandbox lead to the one in it.
 pub(super) fn link_task(sandbox: &Path, spec: &ContainerSpec) -> io::Result<()> {
     let outer = sandbox.ancestors().nth(2).ok_or(io::ErrorKind::InvalidInput)?;

@@ -80,8 +80,8 @@ impl Keeper {
 
     /// Starts tasks that run together, and first their executor if it is new.
     pub(super) fn launch_group(&mut self, launches: Vec<wire::Launch>) {
-        let (executors, tasks): (Vec<_>, Vec<_>) =
-            launches.into_iter().partition(|one| one.kind == Some(Kind::IsExecutor(true)));
+        let is_inside = |one: &wire::Launch| matches!(one.kind, Some(Kind::ExecutorHandle(_)));
+        let (tasks, executors): (Vec<_>, Vec<_>) = launches.into_iter().partition(is_inside);
         executors.into_iter().for_each(|executor| self.launch(executor));
         let Some(first) = tasks.first().map(|task| task.handle) else { return };
         let Some(Kind::ExecutorHandle(executor)) = tasks.first().and_then(|task| task.kind) else {
@@ -153,19 +153,24 @@ impl Keeper {
     pub(super) fn resize_outer(&self, executor: u64, more_bytes: u64) {
         let Some(kept) = self.tasks.get(&executor).filter(|kept| is_open(kept)) else { return };
         let Some(cgroup) = kept.container.cgroup() else { return };
-        let own = kept.container.spec();
-        let inner = self.groups.all_in(executor).filter_map(|(_, handle)| self.tasks.get(&handle));
-        let inner = inner.filter(|kept| !kept.has_ended).map(|kept| kept.container.spec());
-        let (mut cpus, mut bytes) = (own.request_cpus, own.memory_bytes.saturating_add(more_bytes));
-        for spec in inner {
-            cpus += spec.request_cpus;
-            bytes = bytes.saturating_add(spec.memory_bytes);
-        }
+        let (cpus, bytes) = self.limits_of_outer(kept);
+        let bytes = bytes.saturating_add(more_bytes);
         let set = cgroup.set_cpu_weight(cpus).and_then(|()| cgroup.set_memory_limit(bytes));
         if let Err(fault) = set {
             // Less than it has in use can't be had back; the next change tries again.
             tracing::debug!("the limits of an executor stay: {fault}");
         }
+    }
+
+    /// The CPUs and bytes of memory of a container and those in it.
+    pub(super) fn limits_of_outer(&self, outer: &Kept) -> (f64, u64) {
+        let own = outer.container.spec();
+        let inner = self.groups.all_in(outer.order.handle);
+        let inner = inner.filter_map(|(_, handle)| self.tasks.get(&handle));
+        let inner = inner.filter(|kept| !kept.has_ended).map(|kept| kept.container.spec());
+        inner.fold((own.request_cpus, own.memory_bytes), |(cpus, bytes), spec| {
+            (cpus + spec.request_cpus, bytes.saturating_add(spec.memory_bytes))
+        })
     }
 
     /// A task, and those that end with it.

@@ -18,8 +18,8 @@ use crate::{
 };
 use headroom_core::resources::Amounts;
 use headroom_proto::{
-    mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus, executor_info},
-    v1 as wire,
+    mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus},
+    v1::{self as wire, launch::Kind},
 };
 use prost::Message as _;
 use std::{
@@ -104,7 +104,11 @@ impl Keeper {
         let handle = launch.handle;
         let framework = launch.framework_id.clone();
         let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
-        if let Err(fault) = self.try_launch_executor(launch) {
+        let launched = match launch.kind {
+            Some(Kind::IsDefaultExecutor(true)) => self.launch_outer(launch),
+            _ => self.try_launch_executor(launch),
+        };
+        if let Err(fault) = launched {
             error!(executor = name, framework, "not started: {fault}");
             let told = Told::failed(wire::Reason::LaunchFailed, fault);
             self.tell_unkept(handle, framework, &name, &told);
@@ -115,9 +119,6 @@ impl Keeper {
         let handle = launch.handle;
         let said = launch.task.as_ref().and_then(|task| task.mesos.clone()).unwrap_or_default();
         let spoken = decode(&said.executor_info, &said.framework_info)?;
-        if spoken.0.r#type() == executor_info::Type::Default {
-            return self.launch_outer(launch);
-        }
         if self.hosting.node.port == 0 {
             return Err("the agent has no HTTP server for executors to call; start it without \
                         an empty --listen"

@@ -156,7 +156,7 @@ fn default_executor(info: &ExecutorInfo) -> Result<Executor, String> {
         mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
     };
-    Ok(Executor { id, request, payload: task.encode_to_vec() })
+    Ok(Executor { id, request, is_default: true, payload: task.encode_to_vec() })
 }
 
 /// Refuses what an executor's container can ask for and does not get.
