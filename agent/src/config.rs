@@ -25,6 +25,8 @@ pub const MAX_GPUS: u32 = 1_024;
 const TARGETS: RangeInclusive<f64> = 1e-6..=0.5;
 /// A forecast remembers a week.
 const LONGEST_HORIZON_S: u64 = 7 * 86_400;
+/// One slot of the digest's shorter ring.
+const LONGEST_AVERAGE_S: u64 = 300;
 
 /// Why a configuration can't be used.
 #[derive(Debug, Error)]
@@ -139,6 +141,8 @@ pub struct Config {
     pub forecast_memory_horizon_s: u64,
     /// How long a task counts with all the CPU it asked for, in seconds.
     pub forecast_young_s: u64,
+    /// Over how many seconds CPU in use is averaged before it is forecast; 0: not at all.
+    pub forecast_average_s: u64,
     /// How long a task counts with all the memory it asked for, in seconds.
     pub forecast_memory_young_s: u64,
     /// The most processes and threads of one task.
@@ -188,6 +192,7 @@ impl Default for Config {
             forecast_horizon_s: 600,
             forecast_memory_horizon_s: 3_600,
             forecast_young_s: 600,
+            forecast_average_s: 10,
             forecast_memory_young_s: 7_200,
             pids_limit: 32_768,
             executor_registration_timeout_s: 60,
@@ -353,6 +358,10 @@ impl Config {
             ("forecast_horizon_s", self.forecast_horizon_s),
             ("forecast_memory_horizon_s", self.forecast_memory_horizon_s),
         ];
+        if self.forecast_average_s > LONGEST_AVERAGE_S {
+            let reason = format!("{} is more than 5 minutes", self.forecast_average_s);
+            return Err(ConfigError::Value { key: "forecast_average_s", reason });
+        }
         for (key, horizon_s) in horizons {
             if !(1..=LONGEST_HORIZON_S).contains(&horizon_s) {
                 let reason = format!("{horizon_s} is not between 1 s and a week");
@@ -440,6 +449,8 @@ mod tests {
         assert_eq!((config.cpus, config.reclaim), (Some(3.0), Switch::Off));
         let error = Config { cpus: Some(f64::NAN), ..config }.validate().unwrap_err();
         assert_eq!(error.to_string(), "cpus: NaN is not between 0 and 1e9");
+        let long = Config { forecast_average_s: 301, ..Config::default() }.validate().unwrap_err();
+        assert!(long.to_string().contains("forecast_average_s: 301"), "{long}");
         let error = Config { forecast_target: 0.9, ..Config::default() }.validate().unwrap_err();
         assert!(error.to_string().contains("forecast_target: 0.9"), "{error}");
     }

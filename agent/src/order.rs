@@ -265,6 +265,7 @@ fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpe
         force_pull: given.force_pull,
         hostname: some(given.hostname),
         user: some(user.to_owned()),
+        grows: false,
     })
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod amounts;
 mod check;
-mod container;
+pub(crate) mod container;
 pub(crate) mod quality;
 pub(crate) mod reserved;
 pub(crate) mod scheduler;

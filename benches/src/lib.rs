@@ -10,11 +10,13 @@ pub mod fault;
 pub mod latency;
 pub mod loopback;
 pub mod machine;
+pub mod mesos;
 pub mod polling;
 pub mod report;
 pub mod switch_cost;
 pub mod wire;
 
 mod process;
+mod scheduler;
 mod table;
 mod testbed;

@@ -244,7 +244,7 @@ impl Bench {
     }
 }
 
-fn finished(launch: &v1::Launch, agent_id: &str) -> v1::StatusUpdate {
+pub(crate) fn finished(launch: &v1::Launch, agent_id: &str) -> v1::StatusUpdate {
     let status = v1::TaskStatus {
         agent_id: agent_id.to_owned(),
         state: v1::TaskState::Finished.into(),
@@ -302,7 +302,7 @@ async fn read_orders(
 }
 
 /// A node's report, as often as a real one's.
-async fn report(say: mpsc::Sender<AgentMessage>) {
+pub(crate) async fn report(say: mpsc::Sender<AgentMessage>) {
     let mut steps = interval(REPORT_EVERY);
     let usage = Some(v1::Usage { cpus: Some(0.5), memory_mib: Some(1_000.0) });
     for sequence in 1.. {

@@ -1,8 +1,8 @@
 //! All figures of one run: taken, kept as one JSON object, or said as a table.
 
 use crate::{
-    agent_cost, allocation, criterion, fault::Fault, loopback, machine, machine::Machine, polling,
-    switch_cost, table,
+    agent_cost, allocation, criterion, fault::Fault, loopback, machine, machine::Machine, mesos,
+    polling, switch_cost, table,
 };
 use clap::ValueEnum;
 use serde::Serialize;
@@ -17,6 +17,8 @@ pub enum Subject {
     Loopback,
     /// Status to offer while `/state` is polled.
     Polling,
+    /// Frameworks of Mesos' API: offers, subscriptions, 1,000 tasks on one agent.
+    Mesos,
     /// Criterion's benchmarks of single functions.
     Criterion,
     /// The scheduler program, a context switch.
@@ -86,6 +88,9 @@ pub struct Report {
     /// The same while `/state` is polled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub polling: Option<Found<polling::Measured>>,
+    /// Mesos' API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mesos: Option<Found<mesos::Measured>>,
     /// Single functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub criterion: Option<Found<Vec<criterion::Measured>>>,
@@ -116,12 +121,24 @@ impl Report {
         let loopback = loopback.then(|| loopback::measure(wish.quick).into());
         let polling = wanted(Subject::Polling, "status to offer while /state is polled");
         let polling = polling.then(|| polling::measure(wish.quick).into());
+        let mesos = wanted(Subject::Mesos, "frameworks of Mesos' API, and 1,000 tasks of one");
+        let mesos = mesos.then(|| mesos::measure(wish.quick).into());
         let criterion = wanted(Subject::Criterion, "criterion's estimates");
         let criterion = criterion.then(|| criterion::read(wish.criterion.as_deref()).into());
         // The last: from here on, signals end what was started and not this process.
         let agent = wanted(Subject::Agent, "the agent with 50 tasks, twice 40 s");
         let agent = agent.then(|| agent_cost::measure(wish.quick).into());
-        Self { machine, quick: wish.quick, allocation, loopback, polling, criterion, switch, agent }
+        Self {
+            machine,
+            quick: wish.quick,
+            allocation,
+            loopback,
+            polling,
+            mesos,
+            criterion,
+            switch,
+            agent,
+        }
     }
 
     /// Whether something that should have worked did not.
@@ -130,6 +147,7 @@ impl Report {
         self.allocation.as_ref().is_some_and(Found::has_failed)
             || self.loopback.as_ref().is_some_and(Found::has_failed)
             || self.polling.as_ref().is_some_and(Found::has_failed)
+            || self.mesos.as_ref().is_some_and(Found::has_failed)
             || self.criterion.as_ref().is_some_and(Found::has_failed)
             || self.switch.as_ref().is_some_and(Found::has_failed)
             || self.agent.as_ref().is_some_and(Found::has_failed)

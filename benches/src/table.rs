@@ -1,7 +1,7 @@
 //! A report as people read it.
 
 use crate::{
-    agent_cost, allocation, criterion, latency::Latency, loopback, polling, report::Found,
+    agent_cost, allocation, criterion, latency::Latency, loopback, mesos, polling, report::Found,
     report::Report, switch_cost,
 };
 use std::fmt::{Formatter, Result};
@@ -24,6 +24,7 @@ pub(crate) fn write(report: &Report, f: &mut Formatter<'_>) -> Result {
         loopback(f, all)
     })?;
     part(f, "The same, 10,000 tasks, /state polled, us", report.polling.as_ref(), polling)?;
+    part(f, "Frameworks of Mesos' API (JSON over HTTP), us", report.mesos.as_ref(), mesos)?;
     part(f, "Single functions, ns a call", report.criterion.as_ref(), |f, all| criterion(f, all))?;
     part(f, "The scheduler program, ns a context switch", report.switch.as_ref(), switch)?;
     part(f, "The agent", report.agent.as_ref(), agent)
@@ -84,6 +85,21 @@ fn allocation(f: &mut Formatter<'_>, all: &[allocation::Measured]) -> Result {
 fn loopback(f: &mut Formatter<'_>, all: &[loopback::Measured]) -> Result {
     head(f)?;
     all.iter().try_for_each(|one| row(f, "freed", one.agents, one.frameworks, &one.latency))
+}
+
+fn mesos(f: &mut Formatter<'_>, of: &mesos::Measured) -> Result {
+    head(f)?;
+    row(f, "decline to offer", of.agents, 1, &of.declined)?;
+    row(f, "accept to launch", of.agents, 1, &of.launched)?;
+    row(f, "freed to offer", of.agents, 1, &of.freed)?;
+    row(f, "subscribe at once", 0, of.frameworks, &of.subscribed)?;
+    writeln!(f, "  all subscribed in {:.1} ms", of.all_subscribed_ms)?;
+    match &of.launch {
+        mesos::Launch::Took { tasks, seconds } => {
+            writeln!(f, "  {tasks} tasks run on one agent after {seconds:.2} s")
+        }
+        mesos::Launch::Absent { absent } => writeln!(f, "  tasks on one agent: {absent}"),
+    }
 }
 
 fn polling(f: &mut Formatter<'_>, of: &polling::Measured) -> Result {

@@ -9,7 +9,7 @@ use nix::{
 use std::{
     collections::BTreeSet,
     fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -69,6 +69,12 @@ impl Testbed {
         command.args(flags).arg(self.state.path().join(name));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         command.spawn().map_err(Fault::io("cannot run (`cargo xtask bench` builds it)", path))
+    }
+
+    /// Where the allocator listens.
+    pub(crate) fn socket(&self) -> Result<SocketAddr, Fault> {
+        let address = self.address.trim_start_matches("http://").parse();
+        address.map_err(|_| Fault::Core(format!("{} is no address", self.address)))
     }
 
     pub(crate) fn agent_pid(&self) -> i32 {

@@ -205,3 +205,27 @@ fn pymesos_runs_a_task_in_docker() {
         run(&cluster, "../../examples/pymesos/docker.py", &[IMAGE, "cat /marker"]);
     }
 }
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
+fn pymesos_runs_5_tasks_on_an_executor_in_docker_over_a_restart_of_the_agent() {
+    if !can_run() {
+        return;
+    }
+    let Some(docker) = Docker::start(&[]) else { return };
+    let settings = docker.settings(Settings::quick());
+    let mut cluster = Cluster::apart(&settings);
+    let go = go(&cluster);
+    let framework = start(&cluster, "docker_executor.py", &[IMAGE, &go]);
+    wait_until("all run", || framework.out().contains("all run"));
+    let containers = docker.containers();
+    assert_eq!(containers.len(), 1, "one executor for all: {containers:?}");
+    cluster.stop_agent();
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    assert_eq!(docker.containers(), containers, "it outlived the agent");
+    fs::write(go, "").expect("a file");
+    passes(&cluster, "docker_executor.py", &framework.done());
+    cluster.empty();
+    wait_until("no container is left", || docker.containers().is_empty());
+}

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
-    /// Only this subject: allocation, loopback, polling, criterion, switch or agent; of `allocate`: cycles,
+    /// Only this subject: allocation, loopback, polling, mesos, criterion, switch or agent; of `allocate`: cycles,
     /// forever, placements, mixed, quota, sorter or memory
     #[arg(long, value_name = "NAME")]
     only: Option<String>,

@@ -1,7 +1,7 @@
 //! The node's forecast: fed every step, kept over restarts of the agent.
 //!
 //! It goes by the wall clock, as what recurs each day must be found again after a restart; a clock that is set
-//! back is taken to have stood still (core/forecast/outlook).
+//! back is taken to have stood still (core/forecast/outlook). CPU is averaged over some seconds first.
 
 use super::metered::Meters;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 use headroom_core::{
     command::Usage,
-    forecast::{NodeForecast, NodeTask, Quality},
+    forecast::{Average, NodeForecast, NodeTask, Quality},
     resources::Amounts,
     time::Time,
 };
@@ -45,6 +45,9 @@ pub(super) struct Forecast {
     node: NodeForecast,
     /// What the machine has: the system can't use more.
     capacity: Amounts,
+    /// The CPUs of the system of late, and over how long all are averaged.
+    system_cpus: Average,
+    average: Duration,
     /// Room for one step.
     tasks: Vec<NodeTask>,
     path: PathBuf,
@@ -64,6 +67,8 @@ impl Forecast {
         Self {
             node,
             capacity: node::capacity(),
+            system_cpus: Average::default(),
+            average: Duration::from_secs(config.forecast_average_s),
             tasks: Vec::new(),
             path,
             saved_at: Instant::now(),
@@ -75,19 +80,25 @@ impl Forecast {
     /// Takes note of a step: `usages` stand in the order of `meters`, `system` is what no task used.
     pub(super) fn observe(
         &mut self,
-        meters: &[Meters],
+        meters: &mut [Meters],
         usages: impl Iterator<Item = Usage>,
         system: Usage,
     ) {
+        let (now, over) = (wall(), self.average);
+        let averaged = |of: &mut Average, usage: Usage| Usage {
+            cpus_milli: usage.cpus_milli.map(|used| of.observe(now, used, over)),
+            ..usage
+        };
         let guaranteed =
-            meters.iter().zip(usages).filter(|(task, _)| task.class == Class::Guaranteed);
+            meters.iter_mut().zip(usages).filter(|(task, _)| task.class == Class::Guaranteed);
         self.tasks.clear();
         self.tasks.extend(guaranteed.map(|(task, usage)| NodeTask {
             task: task.handle(),
             request: task.request,
-            usage,
+            usage: averaged(&mut task.cpus, usage),
         }));
-        self.node.observe(wall(), &self.tasks, system, self.capacity);
+        let system = averaged(&mut self.system_cpus, system);
+        self.node.observe(now, &self.tasks, system, self.capacity);
     }
 
     /// The most that a task will use by itself; absent if it is not part of [`Self::needed`].
@@ -210,23 +221,24 @@ mod tests {
         tasks.iter().map(|task| Meters::new(task, Time::ZERO)).collect()
     }
 
-    fn observe(forecast: &mut Forecast, meters: &[Meters]) {
+    fn observe(forecast: &mut Forecast, meters: &mut [Meters]) {
         let usage = Usage { cpus_milli: Some(100), memory_milli_mib: Some(2_000) };
-        forecast.observe(meters, meters.iter().map(|_| usage), usage);
+        let usages = vec![usage; meters.len()];
+        forecast.observe(meters, usages.into_iter(), usage);
     }
 
     #[tokio::test]
     async fn what_was_learnt_survives_a_restart_and_damage_only_starts_it_anew() {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path());
-        let meters = meters();
+        let mut meters = meters();
         let mut forecast = Forecast::load(&config);
-        observe(&mut forecast, &meters);
+        observe(&mut forecast, &mut meters);
         let system = node::capacity();
         let cold = forecast.needed().or(Amounts::ZERO);
         assert_eq!(cold, system.plus(Amounts::of(1_000, 64_000)), "all, while nothing is known");
         tokio::time::sleep(Duration::from_millis(1_500)).await;
-        observe(&mut forecast, &meters);
+        observe(&mut forecast, &mut meters);
         let warm = forecast.needed();
         assert!(warm.cpus_milli < Some(cold.cpus_milli()), "{warm:?}");
         assert!(warm.cpus_milli >= Some(200), "not below the present use: {warm:?}");
@@ -236,7 +248,7 @@ mod tests {
 
         let mut again = Forecast::load(&config);
         assert_eq!(again.node, forecast.node);
-        observe(&mut again, &meters);
+        observe(&mut again, &mut meters);
         assert!(again.needed().cpus_milli < Some(cold.cpus_milli()), "it is not cold");
 
         let path = dir.path().join(FILE);
@@ -255,6 +267,6 @@ mod tests {
         let mut forecast = Forecast::load(&config(&dir.path().join("not there")));
         forecast.save().await;
         assert!(forecast.fails);
-        observe(&mut forecast, &meters());
+        observe(&mut forecast, &mut meters());
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     probe::{BlockKey, SchedKey, WaitHistogram},
 };
 use headroom_core::{
+    forecast::Average,
     ids::TaskHandle,
     resources::Amounts,
     time::Time,
@@ -40,6 +41,8 @@ pub(super) struct Meters {
     pub(super) sched: Option<SchedKey>,
     pub(super) block: Option<BlockKey>,
     pub(super) before: Option<Sample>,
+    /// Its CPUs of late: what is forecast.
+    pub(super) cpus: Average,
     /// Block I/O totals are read in some steps only: the last such sample, and what came of it.
     pub(super) io_before: Option<Sample>,
     pub(super) io_rates: Rates,
@@ -61,6 +64,7 @@ impl Meters {
             sched: None,
             block: None,
             before: None,
+            cpus: Average::default(),
             io_before: None,
             io_rates: Rates::default(),
             waits: WaitHistogram::default(),

@@ -86,7 +86,7 @@ impl Meter {
                 .memory_milli_mib
                 .map(|all| all.saturating_sub(of_tasks(|of| of.memory_milli_mib))),
         };
-        self.forecast.observe(&self.meters, tasks.iter().map(|(_, usage)| *usage), system);
+        self.forecast.observe(&mut self.meters, tasks.iter().map(|(_, usage)| *usage), system);
         self.system_cpus_milli = system.cpus_milli;
         let refusing_work = free_for_launch(&self.state_dir).err().unwrap_or_default();
         report::node(self, usage, refusing_work)

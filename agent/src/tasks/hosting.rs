@@ -10,7 +10,7 @@ use crate::{
     cgroup::Class,
     checkpoint::MAX_UPDATES,
     config::Config,
-    containers::{Container, ContainerSpec},
+    containers::{Container, ContainerSpec, docker::Network},
     executors::{Call, CallError, Host, LENT_ENDING, Node, What},
     meter, node,
     order::{self, Order},
@@ -148,6 +148,10 @@ impl Keeper {
 
     /// What an executor's container has beside that of a command.
     fn prepare(&self, spec: &mut ContainerSpec, told_id: &str, role: &str) -> Result<(), String> {
+        if let Some(docker) = &mut spec.docker {
+            can_reach(&self.place.endpoint, docker.network)?;
+            docker.grows = true;
+        }
         spec.memory_bytes = spec.memory_bytes.max(LEAST_MEMORY_BYTES);
         let mut order = Order::of(spec).map_err(|fault| fault.to_string())?;
         order.executor = Some(told_id.to_owned());
@@ -461,6 +465,23 @@ impl Keeper {
         let host = recovered(told_id, container, self.hosting.patience)?;
         self.hosting.hosts.insert(handle, host);
         Ok(())
+    }
+}
+
+/// Whether an executor on such a network can call the agent.
+fn can_reach(endpoint: &str, network: Network) -> Result<(), String> {
+    let is_of_node = endpoint.parse().is_ok_and(|at: SocketAddr| at.ip().is_loopback());
+    match network {
+        Network::Host => Ok(()),
+        Network::None => Err("on network NONE an executor cannot call its agent; give it HOST, \
+                              or BRIDGE"
+            .to_owned()),
+        Network::Bridge if is_of_node => Err(format!(
+            "the agent listens for executors at {endpoint}, which those on network BRIDGE cannot \
+             reach: give them HOST, or start the agent with an address of its node that they can \
+             reach, such as --listen ADDRESS:5051"
+        )),
+        Network::Bridge => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Predicted peaks: what a task, or all else on a node, will need at most for a while.
 
+mod average;
 mod calibration;
 mod digest;
 mod expert;
@@ -13,6 +14,7 @@ mod score_histogram;
 mod seasonal;
 mod window_peak;
 
+pub use average::Average;
 pub use calibration::{Calibration, Live, Outcome};
 pub use expert::{Expert, Present, Step};
 pub use headroom::{Calibrations, Headroom, HeadroomSettings};

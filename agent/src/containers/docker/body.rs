@@ -73,13 +73,15 @@ fn host_config(
     cgroup_parent: &str,
 ) -> HostConfig {
     let spec = &launch.spec;
+    let limit = spec.memory_bytes.max(LEAST_BYTES).saturating_add(page_bytes());
+    let memory = (!docker.grows).then_some(limit);
     HostConfig {
         cgroup_parent: Some(cgroup_parent.to_owned()),
         // Ours is the limit that holds, for all of the task; this one, a page above it, is for
         // programs that look up in their own group how much memory they may use.
-        memory: i64::try_from(spec.memory_bytes.max(LEAST_BYTES).saturating_add(page_bytes())).ok(),
+        memory: memory.and_then(|bytes| i64::try_from(bytes).ok()),
         // As for processes: a limit on memory is none on swap.
-        memory_swap: Some(-1),
+        memory_swap: memory.map(|_| -1),
         network_mode: Some(docker.network.mode().to_owned()),
         port_bindings: Some(port_bindings(docker)).filter(|ports| !ports.is_empty()),
         mounts: Some(mounts(launch, docker, place)),

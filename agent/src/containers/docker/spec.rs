@@ -38,6 +38,9 @@ pub struct DockerSpec {
     /// A user of the image; the image's own if absent.
     #[serde(default)]
     pub user: Option<String>,
+    /// Whether its limit on memory changes while it runs: Docker is then told of none.
+    #[serde(default)]
+    pub grows: bool,
 }
 
 /// What a container sees of the network.

@@ -9,7 +9,7 @@ use headroom_proto::{
 };
 
 /// The container; `None`: a process of the node, as it is.
-pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::Container>, String> {
+pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::DockerContainer>, String> {
     left_out(info)?;
     let docker = match info.r#type() {
         container_info::Type::Docker => {
@@ -36,8 +36,7 @@ pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::Container>
     };
     let volumes = info.volumes.iter().map(volume_in).collect::<Result<_, _>>()?;
     let hostname = info.hostname.clone().unwrap_or_default();
-    let docker = v1::DockerContainer { volumes, hostname, ..docker };
-    Ok(Some(v1::Container { kind: Some(v1::container::Kind::Docker(docker)) }))
+    Ok(Some(v1::DockerContainer { volumes, hostname, ..docker }))
 }
 
 /// What is asked for and would be left out without a word.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::convert::{
     amounts,
+    container::container_in as checked_container,
     task::{launch_in as checked_launch, task_name},
 };
 use crate::mesos::resources::{Asked, resources_in};
@@ -14,7 +15,10 @@ use headroom_core::{
     command::Launch, executor::Executor, ids::AgentId, operate::Placed, resources::Resources,
 };
 use headroom_proto::{
-    mesos::v1::{CommandInfo, ExecutorInfo, TaskInfo, environment::variable, executor_info},
+    mesos::v1::{
+        CommandInfo, ContainerInfo, ExecutorInfo, TaskInfo, container_info, environment::variable,
+        executor_info,
+    },
     v1,
 };
 use prost::Message as _;
@@ -89,15 +93,7 @@ pub(super) fn command_task(
     if unlimited("mem") {
         return Err("limits: memory without a limit is not supported; name a number".to_owned());
     }
-    let container = info.container.as_ref().map(container_in).transpose()?.flatten();
-    let command = match (&container, &command.value) {
-        // What the image runs by itself, with these arguments.
-        (Some(_), None) => v1::Command {
-            argv: command.arguments.clone(),
-            ..command_of(String::new(), Vec::new(), command)?
-        },
-        _ => command_in(command)?,
-    };
+    let Contained { container, command } = contained(info.container.as_ref(), command)?;
     let grace = info.kill_policy.as_ref().and_then(|policy| policy.grace_period.as_ref());
     let longest = info.max_completion_time.as_ref();
     let labels = info.labels.as_ref().map(|labels| &labels.labels[..]).unwrap_or_default();
@@ -169,6 +165,38 @@ fn environment_in(command: &CommandInfo) -> Result<BTreeMap<String, String>, Str
     variables.collect()
 }
 
+/// In what a command runs, and how it is run there.
+struct Contained {
+    container: Option<v1::Container>,
+    command: v1::Command,
+}
+
+/// With a command line of its own an image's entrypoint is passed over. Without, a Docker container has the program and
+/// all arguments for the entrypoint, and one of Mesos the program instead of it.
+fn contained(given: Option<&ContainerInfo>, command: &CommandInfo) -> Result<Contained, String> {
+    let Some(mut docker) = given.map(container_in).transpose()?.flatten() else {
+        return Ok(Contained { container: None, command: command_in(command)? });
+    };
+    let is_docker = given.is_some_and(|given| given.r#type() == container_info::Type::Docker);
+    let command = match &command.value {
+        Some(value) if is_docker && !command.shell() => {
+            let words = [value].into_iter().chain(&command.arguments).cloned();
+            command_of(String::new(), words.collect(), command)?
+        }
+        Some(value) if !command.shell() => {
+            let key = "entrypoint".to_owned();
+            docker.parameters.push(v1::DockerParameter { key, value: value.clone() });
+            let arguments = command.arguments.iter().skip(1).cloned();
+            command_of(String::new(), arguments.collect(), command)?
+        }
+        Some(_) => command_in(command)?,
+        // What the image runs by itself, with these arguments.
+        None => command_of(String::new(), command.arguments.clone(), command)?,
+    };
+    let kind = Some(v1::container::Kind::Docker(docker));
+    Ok(Contained { container: Some(v1::Container { kind }), command })
+}
+
 pub(super) fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
     let id = info.executor_id.value.clone();
     let id = task_name("executor_id", id).map_err(|wrong| wrong.to_string())?;
@@ -178,20 +206,21 @@ pub(super) fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
              groups only (LAUNCH_GROUP)"
         ));
     }
-    if info.container.as_ref().map(container_in).transpose()?.flatten().is_some() {
-        return Err(format!(
-            "executor {id:?}: executors in Docker containers are not supported yet"
-        ));
-    }
     let Some(command) = &info.command else {
         return Err(format!("executor {id:?} has no command"));
     };
     let request = resources_in(&info.resources)?.resources;
+    let Contained { container, command } = contained(info.container.as_ref(), command)?;
+    if let Some(container) = &container {
+        let field = |part: &str| format!("executor {id:?}, {part}");
+        checked_container(&field, &request, container).map_err(|wrong| wrong.to_string())?;
+    }
     let grace = info.shutdown_grace_period.as_ref();
     let task = v1::TaskInfo {
         task_id: id.clone(),
         resources: Some(amounts::resources_out(&request)),
-        command: Some(command_in(command)?),
+        command: Some(command),
+        container,
         kill_grace_ms: grace.map(|grace| grace_ms(grace.nanoseconds)),
         mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
