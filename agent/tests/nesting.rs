@@ -21,7 +21,7 @@ fn outer(bench: &Bench, memory_bytes: u64) -> Container {
 
 fn inner(outer: &Container, line: &str, shares_limits: bool) -> ContainerSpec {
     let (executor, container) = (outer.spec().task.clone(), outer.spec().id.clone());
-    let nesting = Nesting::Inner(Outer { executor, container, shares_limits });
+    let nesting = Nesting::Inner(Outer { executor, container, shares_limits, shared: Vec::new() });
     ContainerSpec { nesting, ..shell(line) }
 }
 

@@ -5,7 +5,9 @@ import json
 import os
 import sys
 
+import executor_tasks
 from framework import Framework, amount, command, equal, scalar
+from pymesos import decode_data
 
 
 def executor(framework, name, **more):
@@ -15,13 +17,16 @@ def executor(framework, name, **more):
 
 
 def launch_group(framework, executor, *tasks):
-    # Not what a single task has just left.
-    offer = framework.offer(lambda offer: amount(offer, "cpus") > 1)
+    # Tasks leave what they had one by one, and so it is offered.
+    offers = [framework.offer()]
+    while sum(amount(offer, "cpus") for offer in offers) < 1:
+        offers.append(framework.offer())
     for task in tasks:
-        task.setdefault("agent_id", offer["agent_id"])
+        task.setdefault("agent_id", offers[0]["agent_id"])
     group = {"executor": executor, "task_group": {"tasks": list(tasks)}}
     operation = {"type": "LAUNCH_GROUP", "launch_group": group}
-    framework.driver.acceptOffers([offer["id"]], [operation], {"refuse_seconds": 0})
+    framework.driver.acceptOffers(
+        [offer["id"] for offer in offers], [operation], {"refuse_seconds": 0})
 
 
 def failure(framework, name):
@@ -116,6 +121,56 @@ def ends_together(framework):
     equal(failure(framework, "pair"), 0)
 
 
+def shared(name, path):
+    source = {"type": "SANDBOX_PATH", "sandbox_path": {"type": "PARENT", "path": name}}
+    return {"mode": "RW", "container_path": path, "source": source}
+
+
+def shares_a_directory(framework):
+    """By other names, in the executor's sandbox."""
+    writes = {"type": "MESOS", "volumes": [shared("common", "out/here")]}
+    reads = {"type": "MESOS", "volumes": [shared("common", "in")]}
+    info = executor(framework, "sharing")
+    launch_group(framework, info,
+                 small("writes", "echo shared > out/here/file; sleep 1", container=writes),
+                 small("reads", "until grep shared in/file; do sleep 0.1; done", container=reads))
+    framework.until("reads", "TASK_FINISHED")
+    framework.until("writes", "TASK_FINISHED")
+
+
+def of_its_own_executor(framework):
+    """An executor of the framework's own is told of all of a group at once."""
+    info = executor_tasks.info("custom")
+    info.update(type="CUSTOM", framework_id={"value": framework.id})
+    info["resources"].append(scalar("disk", 8))
+    tasks = [executor_tasks.work("x%d" % n, b"ab", info) for n in range(3)]
+    for given in tasks[:2]:
+        given.pop("executor")
+    launch_group(framework, info, *tasks)
+    for n in range(3):
+        equal(decode_data(framework.until("x%d" % n, "TASK_FINISHED")["data"]), b"ba")
+    framework.wait("it says so", lambda: framework.messages)
+    equal([decode_data(m) for m in framework.messages], [b"together: x0 x1 x2"])
+
+
+def limits_of_their_own(framework):
+    """Each is held to its own limits where they are not shared."""
+    own = {"type": "MESOS", "linux_info": {"share_cgroups": False}}
+    hog = "head -c 96M /dev/zero | tail -c 96M > /dev/null"
+    limits = {"mem": {"value": 48}}
+    launch_group(framework, executor(framework, "apart"),
+                 small("hog", hog, container=own, limits=limits),
+                 small("beside", "sleep 1000", mem=256, container=own))
+    update = framework.until("hog", "TASK_FAILED")
+    equal(update["reason"], "REASON_CONTAINER_LIMITATION_MEMORY")
+    framework.until("beside", "TASK_KILLED")
+    # Where they are, all may use what one of them leaves.
+    hog += "; sleep 1"
+    launch_group(framework, executor(framework, "together"),
+                 small("hog2", hog), small("beside2", "sleep 1", mem=256))
+    framework.until("hog2", "TASK_FINISHED")
+
+
 def refused(framework):
     """One task that is wrong, and none is launched."""
     info = executor(framework, "wrong")
@@ -152,6 +207,9 @@ def main():
     refused(framework)
     runs_and_finishes(framework)
     ends_together(framework)
+    shares_a_directory(framework)
+    limits_of_their_own(framework)
+    of_its_own_executor(framework)
     framework.stop()
 
 

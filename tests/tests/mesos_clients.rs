@@ -202,6 +202,7 @@ fn pymesos_runs_a_task_in_docker() {
     if let Some(docker) = Docker::start(&[]) {
         let cluster = Cluster::up(&docker.settings(Settings::quick()));
         run(&cluster, "docker.py", &[IMAGE]);
+        run(&cluster, "group_docker.py", &[IMAGE]);
         run(&cluster, "../../examples/pymesos/docker.py", &[IMAGE, "cat /marker"]);
     }
 }

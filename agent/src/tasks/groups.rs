@@ -6,7 +6,7 @@
 
 use super::{Keeper, Told, hosting::LEAST_MEMORY_BYTES, kept::Kept};
 use crate::{
-    containers::{Command, ContainerSpec, Nesting, Outer},
+    containers::{Command, ContainerSpec, Nesting, Outer, Shared},
     order::{self, Group, Order},
 };
 use headroom_proto::v1::{self as wire, launch::Kind};
@@ -88,7 +88,7 @@ impl Keeper {
             return error!("a group without an executor is left out");
         };
         if self.hosts(executor) {
-            return tasks.iter().for_each(|task| self.launch_inside(executor, task));
+            return self.launch_group_inside(executor, &tasks);
         }
         let group = Group { executor, first };
         self.launch_nested(group, tasks);
@@ -125,26 +125,34 @@ impl Keeper {
                 warn!(task = name, framework, "not launched: {}", told.message);
                 self.tell_unkept(handle, framework, &name, &told);
                 self.end_others(Some(group), &told);
-                refused = Some(with_its_group());
+                refused = Some(Told::with_its_group());
             }
         }
     }
 
     fn nested_spec(
         &self,
-        launch: wire::Launch,
+        mut launch: wire::Launch,
         group: Group,
         executor: String,
         container: String,
     ) -> Result<ContainerSpec, Told> {
         let role = launch.role.clone();
         let shares_limits = launch.task.as_ref().is_some_and(|task| task.shares_limits);
+        let shared = launch.task.as_mut().map(|task| std::mem::take(&mut task.shared_directories));
+        let shared = shared.unwrap_or_default().into_iter();
+        let shared = shared
+            .map(|wire::SharedDirectory { name, container_path }| Shared { name, container_path });
+        let shared = shared.collect();
         let failed = |fault: String| Told::failed(wire::Reason::LaunchFailed, fault);
         let spec = order::spec(launch, &self.place.agent_id, self.pids_limit);
         let mut spec = spec.map_err(|fault| failed(fault.to_string()))?;
         let order = Order::of(&spec).map_err(|fault| failed(fault.to_string()))?;
         spec.payload = Order { group: Some(group), ..order }.document();
-        spec.nesting = Nesting::Inner(Outer { executor, container, shares_limits });
+        if let Some(docker) = &mut spec.docker {
+            docker.grows = shares_limits;
+        }
+        spec.nesting = Nesting::Inner(Outer { executor, container, shares_limits, shared });
         self.place.tell(&mut spec, self.containerizer.layout(), &role);
         Ok(spec)
     }
@@ -260,12 +268,6 @@ impl Keeper {
 /// Whether tasks can be started in it.
 fn is_open(kept: &Kept) -> bool {
     kept.container.spec().is_outer() && !kept.has_ended && kept.kill.is_none()
-}
-
-/// What is told of one that is not started as another of its group could not be.
-fn with_its_group() -> Told {
-    let message = "another task of its group could not be started";
-    Told::with_executor(wire::TaskState::Killed, wire::Reason::GroupEnded, message)
 }
 
 fn memory_mib(task: &wire::TaskInfo) -> f64 {

@@ -80,6 +80,13 @@ impl Told {
         Self::new(wire::TaskState::Lost, wire::Reason::ExecutorEnded, message)
     }
 
+    /// It is not started, as another of its group could not be.
+    #[must_use]
+    pub fn with_its_group() -> Self {
+        let message = "another task of its group could not be started";
+        Self::new(wire::TaskState::Killed, wire::Reason::GroupEnded, message)
+    }
+
     /// It ended with its executor.
     #[must_use]
     pub fn with_executor(state: wire::TaskState, reason: wire::Reason, message: &str) -> Self {

@@ -234,9 +234,22 @@ pub struct TaskInfo {
     /// Of a task in a group: it may use what the group holds together, and has no limits of its own.
     #[prost(bool, tag = "31")]
     pub shares_limits: bool,
+    /// Of a task in a group: directories that it shares with the others of its executor. At most 64.
+    #[prost(message, repeated, tag = "32")]
+    pub shared_directories: ::prost::alloc::vec::Vec<SharedDirectory>,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
+}
+/// A directory of an executor's sandbox, made for the first task that names it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SharedDirectory {
+    /// One step, no path.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where the task sees it: below its own sandbox; in a Docker container also an absolute path.
+    #[prost(string, tag = "2")]
+    pub container_path: ::prost::alloc::string::String,
 }
 /// What a Mesos framework wrote, for its executors: messages of mesos.v1, encoded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
