@@ -171,6 +171,41 @@ def limits_of_their_own(framework):
     framework.until("hog2", "TASK_FINISHED")
 
 
+def unwell_and_overdue(framework):
+    """Checks and time limits are of each task; what comes of them is of all."""
+    check = {"type": "COMMAND", "command": {"value": "false"}, "delay_seconds": 0,
+             "interval_seconds": 0.1, "grace_period_seconds": 0, "consecutive_failures": 2}
+    launch_group(framework, executor(framework, "checked"),
+                 small("unwell", "sleep 1000", health_check=check), small("well", "sleep 1000"))
+    equal(framework.until("unwell", "TASK_KILLED")["healthy"], False)
+    framework.until("well", "TASK_KILLED")
+    longest = {"nanoseconds": 200 * 1000 * 1000}
+    launch_group(framework, executor(framework, "timed"),
+                 small("slow", "sleep 1000", max_completion_time=longest),
+                 small("quick", "sleep 1000"))
+    update = framework.until("slow", "TASK_FAILED")
+    equal(update["reason"], "REASON_MAX_COMPLETION_TIME_REACHED")
+    framework.until("quick", "TASK_KILLED")
+
+
+def is_shut_down(framework):
+    """With its executor, each task within its own grace."""
+    stubborn = "trap '' TERM; echo ready > ready; while true; do sleep 0.1; done"
+    policy = {"grace_period": {"nanoseconds": 300 * 1000 * 1000}}
+    launch_group(framework, executor(framework, "ended"),
+                 small("stubborn", stubborn, kill_policy=policy),
+                 small("watch", "until [ -e ../../tasks/stubborn/ready ]; do sleep 0.1; done"))
+    launch_group(framework, executor(framework, "ended"), small("mild", "sleep 1000"))
+    framework.until("watch", "TASK_FINISHED")
+    agent = framework.until("mild", "TASK_RUNNING")["agent_id"]
+    shutdown = {"executor_id": {"value": "ended"}, "agent_id": agent}
+    framework.driver._send(
+        {"type": "SHUTDOWN", "framework_id": {"value": framework.id}, "shutdown": shutdown})
+    framework.until("mild", "TASK_KILLED")
+    assert "forced" in framework.until("stubborn", "TASK_KILLED")["message"]
+    equal(failure(framework, "ended"), 0)
+
+
 def refused(framework):
     """One task that is wrong, and none is launched."""
     info = executor(framework, "wrong")
@@ -188,7 +223,7 @@ def refused(framework):
         ([small("w0", "true")], "FrameworkID", dict(info, framework_id={"value": "F9-9"})),
         ([small("w0", "true")], "type", dict(info, type=None)),
         ([small("w0", "true")], "command", dict(info, command={"value": "true"})),
-        ([small("w0", "true")], "disk", dict(info, resources=info["resources"][:2])),
+        ([small("w0", "true")], "32 MB", dict(info, resources=info["resources"][:1])),
     ]:
         framework.updates.clear()
         launch_group(framework, info, *tasks)
@@ -210,6 +245,8 @@ def main():
     shares_a_directory(framework)
     limits_of_their_own(framework)
     of_its_own_executor(framework)
+    unwell_and_overdue(framework)
+    is_shut_down(framework)
     framework.stop()
 
 

@@ -175,6 +175,16 @@ fn pymesos_task_groups_outlive_a_restart_of_the_agent() {
 #[test]
 #[ignore = "cargo xtask test mesos"]
 fn pymesos_runs_on_what_is_lent_to_its_role() {
+    on_what_is_lent("lent.py", &["lent"]);
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
+fn pymesos_runs_a_task_group_on_what_is_lent() {
+    on_what_is_lent("group_lent.py", &["l0", "l1"]);
+}
+
+fn on_what_is_lent(script: &str, tasks: &[&str]) {
     if !can_run() {
         return;
     }
@@ -184,12 +194,17 @@ fn pymesos_runs_on_what_is_lent_to_its_role() {
     let set = cluster.headroom(&["role", "set", "batch", "--opportunistic", "true"]);
     assert_eq!(set.code, 0, "{set:?}");
     let go = go(&cluster);
-    let framework = start(&cluster, "lent.py", &[&go]);
+    let framework = start(&cluster, script, &[&go]);
     wait_until("lent work runs", || framework.out().contains("lent runs"));
-    let task = cluster.task("lent");
-    assert_eq!(task["revocable"], true, "{task}");
+    for task in tasks {
+        let task = cluster.task(task);
+        assert_eq!(task["revocable"], true, "{task}");
+        // Each is measured by itself.
+        let name = task["task_id"].as_str().expect("a name");
+        wait_until("its memory is told", || cluster.task(name)["used"]["memory_mib"].is_number());
+    }
     fs::write(go, "").expect("a file");
-    passes(&cluster, "lent.py", &framework.done());
+    passes(&cluster, script, &framework.done());
     cluster.empty();
 }
 

@@ -249,8 +249,13 @@ impl Keeper {
         }
     }
 
-    /// What an earlier agent was about to do.
+    /// What an earlier agent was about to do, and what is to be done for tasks whose end nobody saw.
     pub(super) fn go_on_with_outers(&mut self) {
+        let ended = self.tasks.values().filter(|kept| kept.has_ended);
+        let ended = ended.filter_map(|kept| Some((kept.order.group?, kept.newest.clone()?)));
+        for (group, told) in ended.collect::<Vec<_>>() {
+            self.end_others(Some(group), &told);
+        }
         let outers = self.tasks.iter().filter(|(_, kept)| kept.container.spec().is_outer());
         let outers: Vec<_> = outers
             .map(|(handle, kept)| (*handle, kept.kill.clone().filter(|_| !kept.has_ended)))

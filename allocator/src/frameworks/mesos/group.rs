@@ -167,10 +167,11 @@ fn executor_of_group(framework: FrameworkId, info: &ExecutorInfo) -> Result<Exec
         (_, Type::Custom) => executor_in(info)?,
         (_, Type::Unknown) => return Err("Unknown executor type".to_owned()),
     };
-    let [cpus, memory, disk, _] = executor.request.amounts.0;
-    if cpus < LEAST_CPUS_MILLI || memory < LEAST_MEMORY_MILLI_MIB || disk == 0 {
+    // Mesos wants some disk as well; what is lent has none.
+    let [cpus, memory, ..] = executor.request.amounts.0;
+    if cpus < LEAST_CPUS_MILLI || memory < LEAST_MEMORY_MILLI_MIB {
         return Err(format!(
-            "executor {:?} needs at least 0.01 CPUs, 32 MB of memory and some disk",
+            "executor {:?} needs at least 0.01 CPUs and 32 MB of memory",
             executor.id
         ));
     }

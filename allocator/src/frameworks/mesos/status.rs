@@ -66,7 +66,10 @@ pub(crate) fn state_out(state: TaskState, reason: Reason, traits: &Traits) -> v1
         (TaskState::Killed, _) => Wire::TaskKilled,
         (TaskState::Error, _) => Wire::TaskError,
         (TaskState::Unreachable, _) => aware(Wire::TaskUnreachable),
-        (TaskState::Lost, Reason::InvalidOffers) => aware(Wire::TaskDropped),
+        // It was never started.
+        (TaskState::Lost, Reason::InvalidOffers | Reason::ExecutorEnded) => {
+            aware(Wire::TaskDropped)
+        }
         (TaskState::Lost, Reason::Reconciliation) => aware(Wire::TaskUnknown),
         (TaskState::Lost, _) => aware(Wire::TaskGone),
     }
