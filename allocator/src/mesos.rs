@@ -5,5 +5,6 @@ pub(crate) mod http;
 pub(crate) mod master;
 pub(crate) mod node;
 pub(crate) mod paths;
+pub(crate) mod pieces;
 pub(crate) mod resources;
 pub(crate) mod support;

@@ -51,6 +51,9 @@ pub enum Violation {
     /// An agent's filters.
     #[error("agent {0}: its filters contradict one another, or one is over")]
     Filters(AgentId),
+    /// A framework is not asked to be off an agent.
+    #[error("agent {0} is to be unavailable and framework {1}, which is there, was not asked")]
+    Unasked(AgentId, FrameworkId),
     /// An agent has something free that a framework would be offered.
     #[error("agent {0} has something free that could be offered to framework {1}")]
     Missed(AgentId, FrameworkId),
@@ -96,6 +99,7 @@ impl Machine {
         self.check_roles(&sums)?;
         self.check_filters(now)?;
         self.check_orders()?;
+        self.check_inverse(now)?;
         self.check_nothing_is_missed()
     }
 

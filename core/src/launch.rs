@@ -298,6 +298,7 @@ impl Machine {
         };
         self.state.tasks.by_handle.insert(handle, Box::new(task));
         let role = self.state.roles.get(role).name.to_string();
+        self.summon_later(agent);
         Some(LaunchOrder {
             handle,
             framework,

@@ -142,6 +142,8 @@ impl Streams {
             Effect::Subscribed(framework, _)
             | Effect::Offers(framework, _)
             | Effect::Rescind(framework, ..)
+            | Effect::InverseOffers(framework, _)
+            | Effect::RescindInverse(framework, _)
             | Effect::Update(framework, _)
             | Effect::ExecutorEnded(framework, ..)
             | Effect::FromExecutor(framework, ..)

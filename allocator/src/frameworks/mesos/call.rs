@@ -9,7 +9,8 @@ use super::{
 use crate::mesos::resources::resources_in;
 use headroom_core::{
     command::{Caller, Command},
-    ids::{AgentId, FrameworkId, OfferId},
+    ids::{AgentId, FrameworkId, InverseOfferId, OfferId},
+    inverse::Answer,
     operate::{Deeds, MAX_OPERATIONS},
     reservation::{Operation, Parts},
 };
@@ -103,13 +104,23 @@ pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, Ca
             let agent = agent_in(&message.agent_id)?;
             Command::ToExecutor(caller, agent, message.executor_id.value, message.data.into())
         }
-        // Mesos' own allocator does nothing with it either; inverse offers are not made yet, so there
-        // is none to answer, and no operation's update waits to be acknowledged.
-        Type::Request
-        | Type::AcceptInverseOffers
-        | Type::DeclineInverseOffers
-        | Type::AcknowledgeOperationStatus
-        | Type::ReconcileOperations => return Ok(Vec::new()),
+        Type::AcceptInverseOffers => {
+            let accept = call.accept_inverse_offers;
+            let accept = accept.ok_or_else(|| missing("accept_inverse_offers"))?;
+            let ids = inverse_offers_in(&accept.inverse_offer_ids)?;
+            Command::AnswerInverse(caller, ids, Answer::Accepted, refusal(accept.filters))
+        }
+        Type::DeclineInverseOffers => {
+            let decline = call.decline_inverse_offers;
+            let decline = decline.ok_or_else(|| missing("decline_inverse_offers"))?;
+            let ids = inverse_offers_in(&decline.inverse_offer_ids)?;
+            Command::AnswerInverse(caller, ids, Answer::Declined, refusal(decline.filters))
+        }
+        // Mesos' own allocator does nothing with it either; no operation's update waits to be
+        // acknowledged.
+        Type::Request | Type::AcknowledgeOperationStatus | Type::ReconcileOperations => {
+            return Ok(Vec::new());
+        }
         Type::UpdateFramework => {
             let update = call.update_framework.ok_or_else(|| missing("update_framework"))?;
             let info = framework_in(&update.framework_info, update.offer_constraints.as_ref());
@@ -129,6 +140,13 @@ fn at_most(what: &str, count: usize) -> Result<(), CallFault> {
 fn offers_in(ids: &[v1::OfferId]) -> Result<Vec<OfferId>, CallFault> {
     at_most("offer_ids", ids.len())?;
     let unknown = OfferId::from_number(0);
+    Ok(ids.iter().map(|id| id.value.parse().unwrap_or(unknown)).collect())
+}
+
+/// The same for inverse offers.
+fn inverse_offers_in(ids: &[v1::OfferId]) -> Result<Vec<InverseOfferId>, CallFault> {
+    at_most("inverse_offer_ids", ids.len())?;
+    let unknown = InverseOfferId::from_number(0);
     Ok(ids.iter().map(|id| id.value.parse().unwrap_or(unknown)).collect())
 }
 
