@@ -8,6 +8,7 @@ use super::{
 use crate::mesos::{
     http::{Format, read, refuse, wanted},
     master::{Master, VERSION},
+    pieces,
 };
 use axum::{
     body::Bytes,
@@ -127,7 +128,8 @@ fn of(kind: AnswerType) -> Answer {
 
 /// A whole body, with its length: clients take one without for a stream.
 fn answered(format: Format, text: impl Into<Bytes>) -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, format.media_type())], text.into()).into_response()
+    let body = pieces::body(text.into());
+    (StatusCode::OK, [(header::CONTENT_TYPE, format.media_type())], body).into_response()
 }
 
 /// The type of the answer; calls that change something have none. Both are named alike.

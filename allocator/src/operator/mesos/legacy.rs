@@ -15,7 +15,7 @@ use super::{Door, maintenance, metrics::metrics, now_s, table::PATHS, writes::re
 use crate::mesos::support::Support;
 use crate::{
     driver::CallError,
-    mesos::{http::refuse, master::VERSION, paths::at},
+    mesos::{http::refuse, master::VERSION, paths::at, pieces},
 };
 use axum::{
     Router,
@@ -84,7 +84,8 @@ fn not_yet(why: &str) -> Response {
 /// JSON, or a call of the function that was named with it.
 fn page(text: impl Into<Bytes>, asked: &Asked) -> Response {
     let Some(callback) = asked.jsonp.as_deref().filter(|name| !name.is_empty()) else {
-        return ([(header::CONTENT_TYPE, "application/json")], text.into()).into_response();
+        let body = pieces::body(text.into());
+        return ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._$".contains(&byte);
     if callback.len() > MAX_CALLBACK_BYTES || !callback.bytes().all(is_name) {
@@ -96,7 +97,7 @@ fn page(text: impl Into<Bytes>, asked: &Asked) -> Response {
     script.push(b'(');
     script.extend_from_slice(&text);
     script.extend_from_slice(b");");
-    ([(header::CONTENT_TYPE, "text/javascript")], script).into_response()
+    ([(header::CONTENT_TYPE, "text/javascript")], pieces::body(script.into())).into_response()
 }
 
 fn text(value: &impl Serialize) -> Vec<u8> {
