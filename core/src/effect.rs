@@ -4,6 +4,7 @@ use crate::{
     agents::Node,
     command::FrameworkInfo,
     executor::Kind,
+    feedback::OperationStatus,
     ids::{AgentId, FrameworkId, InverseOfferId, OfferId, TaskHandle},
     inverse::InverseOffer,
     maintenance::Maintenance,
@@ -82,6 +83,8 @@ pub enum Effect {
     RescindInverse(FrameworkId, InverseOfferId),
     /// Tell a framework how a task is.
     Update(FrameworkId, TaskStatus),
+    /// Tell a framework what became of an operation.
+    Operation(FrameworkId, OperationStatus),
     /// Tell a framework that an agent is lost.
     AgentLost(FrameworkId, AgentId, String),
     /// Tell a framework that an executor of its own has ended: its id, and the status of its main

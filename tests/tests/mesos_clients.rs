@@ -124,6 +124,12 @@ fn pymesos_answers_inverse_offers() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_is_told_of_its_operations() {
+    check("operations.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn avmesos_runs_tasks() {
     check("avmesos_tasks.py");
 }

@@ -4,6 +4,7 @@ use headroom_core::{
     agents::{Agent, Node},
     command::FrameworkInfo,
     executor::Kind,
+    feedback::Told,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     inverse::Answer,
     kept::Kept,
@@ -39,6 +40,8 @@ pub(super) struct FrameworkSeen {
     pub(super) id: FrameworkId,
     pub(super) info: FrameworkInfo,
     pub(super) connected: bool,
+    /// Operations whose end it has not acknowledged.
+    pub(super) operations: Vec<Told>,
 }
 
 /// An outstanding offer.
@@ -186,7 +189,12 @@ impl AgentSeen {
 
 impl FrameworkSeen {
     pub(super) fn of(framework: &headroom_core::frameworks::Framework) -> Self {
-        Self { id: framework.id, info: framework.info.clone(), connected: framework.connected }
+        Self {
+            id: framework.id,
+            info: framework.info.clone(),
+            connected: framework.connected,
+            operations: framework.operations.values().cloned().collect(),
+        }
     }
 }
 

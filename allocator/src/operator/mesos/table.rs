@@ -23,7 +23,7 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::GetAgents, But("without times of registration and draining")),
     (Type::GetFrameworks, But("frameworks that have ended are not kept")),
     (Type::GetExecutors, But("without their commands")),
-    (Type::GetOperations, But("always empty: operations are done at once")),
+    (Type::GetOperations, But("those that are done and not acknowledged")),
     (Type::GetTasks, But("with the newest update only, and that until it is acknowledged")),
     (Type::GetRoles, Yes),
     (Type::GetWeights, Yes),
