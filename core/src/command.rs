@@ -238,6 +238,10 @@ pub enum Command {
     Acknowledge(Caller, String, [u8; 16]),
     /// A framework asks how tasks are; none named: all.
     Reconcile(Caller, Vec<String>),
+    /// A framework has taken note of what became of an operation.
+    AcknowledgeOperation(Caller, String, [u8; 16]),
+    /// A framework asks how operations are, by its names and where they were; none named: all.
+    ReconcileOperations(Caller, Vec<(String, Option<AgentId>)>),
     /// A framework has something to say to an executor of its own, by id.
     ToExecutor(Caller, AgentId, String, Vec<u8>),
     /// An executor has something to say to its framework.

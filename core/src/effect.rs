@@ -4,6 +4,7 @@ use crate::{
     agents::Node,
     command::FrameworkInfo,
     executor::Kind,
+    feedback::OperationStatus,
     ids::{AgentId, FrameworkId, InverseOfferId, OfferId, TaskHandle},
     inverse::InverseOffer,
     maintenance::Maintenance,
@@ -86,6 +87,8 @@ pub enum Effect {
     Ended(Arc<EndedTask>),
     /// A task or an executor is in no table any more.
     Forgotten(TaskHandle),
+    /// Tell a framework what became of an operation.
+    Operation(FrameworkId, OperationStatus),
     /// Tell a framework that an agent is lost.
     AgentLost(FrameworkId, AgentId, String),
     /// Tell a framework that an executor of its own has ended: its id, and the status of its main

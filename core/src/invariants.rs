@@ -1,6 +1,7 @@
 //! What must hold after every command; checked in debug builds, tests and simulation.
 
 use crate::{
+    feedback::MAX_UNACKNOWLEDGED,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::Machine,
     overcommit::Peaks,
@@ -276,6 +277,10 @@ impl Machine {
             };
             if named.len() != framework.seats.len() || !named.iter().all(sits) {
                 return Err(Violation::Seats(framework.id));
+            }
+            let waits = framework.operations.len();
+            if waits > MAX_UNACKNOWLEDGED || (waits > 0 && !framework.tells_again) {
+                return Err(Violation::Derived("what is told again of operations"));
             }
             seats += named.len();
         }

@@ -18,6 +18,7 @@ mod eligibility;
 pub mod executor;
 pub mod explain;
 pub mod fairness;
+pub mod feedback;
 pub mod filter;
 pub mod fit;
 pub mod forecast;

@@ -319,6 +319,12 @@ impl Machine {
                 self.acknowledge(caller, &name, uuid, effects)
             }
             Command::Reconcile(caller, names) => self.reconcile(caller, names, effects),
+            Command::AcknowledgeOperation(caller, id, uuid) => {
+                self.acknowledge_operation(caller, &id, uuid)
+            }
+            Command::ReconcileOperations(caller, named) => {
+                self.reconcile_operations(caller, &named, effects)
+            }
             Command::ToExecutor(caller, agent, id, data) => {
                 self.tell_executor(caller, agent, &id, &data, effects)
             }
@@ -357,6 +363,7 @@ impl Machine {
                 Deadline::Filters(agent, revocable) => self.filters_due(now, agent, revocable),
                 Deadline::Framework(id) => self.framework_overdue(now, id, effects),
                 Deadline::Agent(id) => self.agent_overdue(now, id, effects),
+                Deadline::Feedback(id) => self.feedback_due(now, id, effects),
                 Deadline::Summons(id) => self.summon_later(id),
                 Deadline::Drain(id) => self.go_on_draining(now, id, effects),
             }

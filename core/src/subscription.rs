@@ -53,6 +53,7 @@ impl Machine {
         effects.push(Effect::Persist(Record::Framework(id, info)));
         effects.push(Effect::Subscribed(id, session));
         self.repeat_unacknowledged(id, effects);
+        self.repeat_operations(id, effects);
         self.summon_framework(id);
         self.refresh_hunger(id);
         Ok(Reply::Framework(id))

@@ -12,6 +12,7 @@ use headroom_core::{
     domain::Domain,
     effect::{Effect, LaunchOrder, Record},
     executor::{Executor, Kind},
+    feedback::{OperationStatus, Wish},
     ids::{AgentId, FrameworkId, InverseOfferId, OfferId, TaskHandle},
     inverse::Answer,
     machine::{Machine, Settings},
@@ -62,6 +63,8 @@ enum Step {
     Down(u8),
     Up(u8),
     AnswerInverse(u8, u8, u64),
+    AcknowledgeOperation(u8),
+    ReconcileOperations(u8),
     Sleep(u64),
     Tick,
 }
@@ -104,6 +107,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Up),
         4 => (any::<u8>(), any::<u8>(), 0u64..20)
             .prop_map(|(a, b, s)| Step::AnswerInverse(a, b, s)),
+        2 => any::<u8>().prop_map(Step::AcknowledgeOperation),
+        1 => any::<u8>().prop_map(Step::ReconcileOperations),
         3 => (1u64..40).prop_map(Step::Sleep),
         2 => Just(Step::Tick),
     ]
@@ -118,6 +123,8 @@ struct World {
     offers: BTreeMap<OfferId, (FrameworkId, Amounts)>,
     launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool, Kind)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
+    /// What frameworks were told of operations.
+    operations: Vec<(FrameworkId, OperationStatus)>,
     /// Inverse offers that stand, and to whom.
     inverse: BTreeMap<InverseOfferId, FrameworkId>,
     /// What is durable.
@@ -165,7 +172,8 @@ fn not_on(hostname: &str) -> Constraints {
 fn executor(at: u8, n: u8) -> Arc<Executor> {
     let id = format!("e{}", at % 3);
     let payload = format!("{id}{}", u8::from(at == 77 && n == 1)).into_bytes();
-    Arc::new(Executor { id, request: Amounts::of(20, 100).into(), payload })
+    let request = Amounts::of(20, 100).into();
+    Arc::new(Executor { id, request, is_default: at.is_multiple_of(2), payload })
 }
 
 /// An operation of one part, for `role` or one that `tag` chooses.
@@ -203,6 +211,7 @@ impl World {
             offers: BTreeMap::new(),
             launched: vec![],
             updates: vec![],
+            operations: vec![],
             inverse: BTreeMap::new(),
             records: vec![],
             next: 0,
@@ -247,6 +256,7 @@ impl World {
                 Effect::RescindInverse(framework, id) => {
                     assert_eq!(self.inverse.remove(&id), Some(framework), "takes back the unknown");
                 }
+                Effect::Operation(framework, status) => self.operations.push((framework, status)),
                 Effect::Persist(record) => self.records.push(record),
                 Effect::Dismiss(agent, _) => self.agents.retain(|id| *id != agent),
                 _ => {}
@@ -328,6 +338,18 @@ impl World {
             }
             Step::Down(which) => Some(Command::StartMaintenance(machine(which))),
             Step::Up(which) => Some(Command::StopMaintenance(machine(which))),
+            Step::AcknowledgeOperation(at) => {
+                pick(&self.operations, at).and_then(|(framework, status)| {
+                    let caller =
+                        self.callers.iter().find(|caller| caller.framework == framework)?;
+                    Some(Command::AcknowledgeOperation(*caller, status.id, status.uuid?))
+                })
+            }
+            Step::ReconcileOperations(at) => pick(&self.callers, at).map(|caller| {
+                let agent = pick(&self.agents, at);
+                let named = agent.map(|agent| ("none".to_owned(), Some(agent)));
+                Command::ReconcileOperations(caller, named.into_iter().collect())
+            }),
             Step::AnswerInverse(at, which, seconds) => pick(&self.callers, at).and_then(|caller| {
                 let own = self.inverse.iter().filter(|(_, to)| **to == caller.framework);
                 let id = pick(&own.map(|(id, _)| *id).collect::<Vec<_>>(), which)?;
@@ -562,7 +584,9 @@ impl World {
         let payload = name.clone().into_bytes();
         let launch = Launch { payload, name, request, ..Launch::default() };
         let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
-        let deeds = Deeds { operations, launches, ..Deeds::default() };
+        let payload = Arc::from([tag]);
+        let wishes = vec![Wish { id: format!("op{}", amount % 5), payload }];
+        let deeds = Deeds { operations, launches, wishes, ..Deeds::default() };
         let before = format!("{:?}", self.machine.state().offers);
         let mut effects = Vec::new();
         let mut copy = self.machine.clone();

@@ -145,6 +145,7 @@ impl Streams {
             | Effect::InverseOffers(framework, _)
             | Effect::RescindInverse(framework, _)
             | Effect::Update(framework, _)
+            | Effect::Operation(framework, _)
             | Effect::ExecutorEnded(framework, ..)
             | Effect::FromExecutor(framework, ..)
             | Effect::AgentLost(framework, ..) => self.tell(*framework, effect),

@@ -4,6 +4,7 @@ use super::{framework::Traits, status::status_out};
 use crate::mesos::{
     master::Master,
     node::{attribute, domain_out, unavailability_out},
+    operation::operation_status_out,
     resources::{Style, resources_out},
 };
 use headroom_core::{
@@ -56,6 +57,11 @@ impl Teller {
             Effect::Update(_, status) => {
                 let status = status_out(&status, &self.traits);
                 vec![Event { update: Some(event::Update { status }), ..of(Type::Update) }]
+            }
+            Effect::Operation(_, status) => {
+                let status = operation_status_out(status);
+                let update_operation_status = Some(event::UpdateOperationStatus { status });
+                vec![Event { update_operation_status, ..of(Type::UpdateOperationStatus) }]
             }
             Effect::AgentLost(_, agent, _) => {
                 let failure = event::Failure { agent_id: Some(agent_id(agent)), ..<_>::default() };

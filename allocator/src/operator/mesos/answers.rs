@@ -8,11 +8,14 @@ use super::{
 };
 use crate::about;
 use crate::mesos::node::{attribute, domain_out};
+use crate::mesos::operation::operation_status_out;
 use crate::mesos::{
     master::{AGENT_CAPABILITIES, AGENT_PORT, Master, VERSION},
     resources::{NAMES, Style, resources_out},
 };
 use headroom_core::{
+    executor::Kind,
+    feedback::Told,
     ids::{AgentId, FrameworkId, TaskHandle},
     quota::Quota,
     reservation::Parts,
@@ -22,13 +25,15 @@ use headroom_core::{
 use headroom_proto::mesos::v1::{
     self, AgentInfo, ExecutorId, ExecutorInfo, Resource, TaskId, agent_info, executor_info,
     master::response::{
-        GetAgents, GetExecutors, GetFrameworks, GetMetrics, GetQuota, GetRoles, GetState, GetTasks,
-        GetWeights, get_agents, get_executors, get_frameworks,
+        GetAgents, GetExecutors, GetFrameworks, GetMetrics, GetOperations, GetQuota, GetRoles,
+        GetState, GetTasks, GetWeights, get_agents, get_executors, get_frameworks,
     },
+    offer,
     quota::{QuotaConfig, QuotaInfo, QuotaStatus},
     resource::AllocationInfo,
     value,
 };
+use prost::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn agent_id(id: AgentId) -> v1::AgentId {
@@ -130,21 +135,19 @@ pub(super) fn executors(snapshot: &Snapshot) -> GetExecutors {
 }
 
 fn executor(seen: &TaskSeen) -> ExecutorInfo {
-    let about = about::executor(seen.about());
     ExecutorInfo {
-        r#type: Some(kind(&about).into()),
+        r#type: Some(executor_type(seen.kind).into()),
         executor_id: ExecutorId { value: seen.name.to_string() },
         framework_id: Some(framework_id(seen.framework)),
         resources: holding(seen),
-        ..about
+        ..about::executor(seen.about())
     }
 }
 
-/// What kind of executor it is.
-pub(super) fn kind(about: &ExecutorInfo) -> executor_info::Type {
-    match about.r#type() {
-        executor_info::Type::Unknown => executor_info::Type::Custom,
-        known => known,
+pub(super) const fn executor_type(kind: Kind) -> executor_info::Type {
+    match kind {
+        Kind::Executor { is_default: true, .. } => executor_info::Type::Default,
+        _ => executor_info::Type::Custom,
     }
 }
 
@@ -223,6 +226,25 @@ pub(super) fn state(snapshot: &Snapshot, master: &Master) -> GetState {
         get_frameworks: Some(frameworks(snapshot)),
         get_agents: Some(agents(snapshot, master)),
     }
+}
+
+/// Those that are done and not acknowledged: none is ever on its way.
+pub(super) fn operations(snapshot: &Snapshot) -> GetOperations {
+    let of = |seen: &FrameworkSeen, told: &Told| {
+        let status = operation_status_out(told.status.clone());
+        Some(v1::Operation {
+            framework_id: Some(framework_id(seen.id)),
+            agent_id: status.agent_id.clone(),
+            // What the door for frameworks encoded.
+            info: offer::Operation::decode(&told.payload[..]).ok()?,
+            uuid: status.uuid.clone()?,
+            statuses: vec![status.clone()],
+            latest_status: status,
+        })
+    };
+    let frameworks = snapshot.frameworks.iter();
+    let all = frameworks.flat_map(|seen| seen.operations.iter().filter_map(|told| of(seen, told)));
+    GetOperations { operations: all.collect() }
 }
 
 pub(super) fn roles(snapshot: &Snapshot) -> GetRoles {

@@ -60,6 +60,9 @@ impl Door {
                 AnswerType::GetTasks => answer.get_tasks = Some(answers::tasks(snapshot)),
                 AnswerType::GetRoles => answer.get_roles = Some(answers::roles(snapshot)),
                 AnswerType::GetWeights => answer.get_weights = Some(answers::weights(snapshot)),
+                AnswerType::GetOperations => {
+                    answer.get_operations = Some(answers::operations(snapshot));
+                }
                 AnswerType::GetMaintenanceStatus => {
                     let status = maintenance::status(snapshot);
                     answer.get_maintenance_status = Some(response::GetMaintenanceStatus { status });
@@ -106,7 +109,6 @@ impl Door {
                 let level = inner.log_level;
                 answer.get_logging_level = Some(response::GetLoggingLevel { level });
             }
-            AnswerType::GetOperations => answer.get_operations = Some(<_>::default()),
             AnswerType::GetMaster => {
                 answer.get_master = Some(response::GetMaster {
                     master_info: Some(master.info()),

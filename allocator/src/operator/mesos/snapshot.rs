@@ -5,6 +5,7 @@ use headroom_core::{
     agents::{Agent, Node},
     command::FrameworkInfo,
     effect::OfferMade,
+    feedback::Told,
     ids::{AgentId, FrameworkId, TaskHandle},
     inverse::Answer,
     kept::Kept,
@@ -41,6 +42,8 @@ pub(super) struct FrameworkSeen {
     pub(super) info: Arc<FrameworkInfo>,
     pub(super) connected: bool,
     pub(super) times: Times,
+    /// Operations whose end it has not acknowledged.
+    pub(super) operations: Vec<Told>,
 }
 
 /// An outstanding offer.
@@ -189,7 +192,8 @@ impl FrameworkSeen {
             Some(Known { info, times }) => (Arc::clone(info), *times),
             None => (Arc::new(framework.info.clone()), Times::default()),
         };
-        Self { id: framework.id, info, connected: framework.connected, times }
+        let operations = framework.operations.values().cloned().collect();
+        Self { id: framework.id, info, connected: framework.connected, times, operations }
     }
 
     /// It was known to a former allocator, and has not come back to this one.
@@ -198,7 +202,13 @@ impl FrameworkSeen {
     }
 
     fn over(Gone { id, known }: &Gone) -> Self {
-        Self { id: *id, info: Arc::clone(&known.info), connected: false, times: known.times }
+        Self {
+            id: *id,
+            info: Arc::clone(&known.info),
+            connected: false,
+            times: known.times,
+            operations: Vec::new(),
+        }
     }
 }
 

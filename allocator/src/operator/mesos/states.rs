@@ -26,7 +26,8 @@ pub(super) fn wire_state(status: &TaskStatus) -> v1::TaskState {
 impl TaskSeen {
     pub(super) fn wire_state(&self) -> v1::TaskState {
         match self.status() {
-            Some(status) if self.state.is_terminal() || !status.payload.is_empty() => {
+            // Its executor may have said it in other words.
+            Some(status) if self.state.is_terminal() || self.state == status.state => {
                 told(status).state()
             }
             _ => state_out(self.state, Reason::None, &TRAITS),

@@ -23,7 +23,7 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::GetAgents, But("without the estimated time of draining")),
     (Type::GetFrameworks, Yes),
     (Type::GetExecutors, But("without their `data`")),
-    (Type::GetOperations, But("always empty: operations are done at once")),
+    (Type::GetOperations, But("those that are done and not acknowledged")),
     (Type::GetTasks, Yes),
     (Type::GetRoles, Yes),
     (Type::GetWeights, Yes),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     about,
     operator::mesos::{
-        answers::kind,
+        answers::executor_type,
         snapshot::{Snapshot, TaskSeen},
     },
 };
@@ -104,7 +104,7 @@ impl<'a> Executor<'a> {
             resources: holding(executor),
             command: about.command.as_ref().and_then(as_json),
             container: about.container.as_ref().and_then(as_json),
-            kind: kind(&about).as_str_name(),
+            kind: executor_type(executor.kind).as_str_name(),
             labels: about.labels.map(labels),
         }
     }
