@@ -177,7 +177,12 @@ impl Link {
                 *was_welcome = true;
                 self.welcome(&welcome)
             }
-            Down::Refused(refused) => Err(LinkError::Refused(refused.reason)),
+            Down::Refused(refused) => {
+                if refused.ends_tasks && self.is_current(refused.epoch) {
+                    self.order(tasks::Message::EndAll)?;
+                }
+                Err(LinkError::Refused(refused.reason))
+            }
             Down::Launch(launch) if self.is_current(launch.epoch) => {
                 self.order(tasks::Message::Launch(Box::new(launch)))
             }

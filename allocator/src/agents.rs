@@ -60,13 +60,20 @@ impl Door {
                 introduction.epoch, self.orders.epoch
             );
             warn!(hostname, "{reason}");
-            return Ok(Response::new(Outgoing::refused(reason)));
+            return Ok(Response::new(Outgoing::refused(v1::Refused { reason, ..<_>::default() })));
         }
         let (link, feed) = match self.driver.connect_agent(hello).await {
             Ok(connected) => connected,
             Err(CallError::Refused(refusal @ (Refusal::Invalid(_) | Refusal::UnknownAgent(_)))) => {
                 warn!(hostname, "refused an agent: {refusal}");
-                return Ok(Response::new(Outgoing::refused(refusal.to_string())));
+                let refused = v1::Refused { reason: refusal.to_string(), ..<_>::default() };
+                return Ok(Response::new(Outgoing::refused(refused)));
+            }
+            Err(CallError::Refused(refusal @ Refusal::AgentGone(_))) => {
+                warn!(hostname, "refused an agent: {refusal}");
+                let epoch = self.orders.epoch.into();
+                let refused = v1::Refused { reason: refusal.to_string(), ends_tasks: true, epoch };
+                return Ok(Response::new(Outgoing::refused(refused)));
             }
             Err(error) => return Err(error.into()),
         };
@@ -186,17 +193,17 @@ pub struct Outgoing {
     feed: Option<Feed>,
     reads: Option<mpsc::Receiver<v1::ReadFile>>,
     orders: Orders,
-    refusal: Option<String>,
+    refusal: Option<v1::Refused>,
     /// Set by the listening side when the agent said what it may not.
     trouble: watch::Sender<Option<Status>>,
     standing: Option<Standing>,
 }
 
 impl Outgoing {
-    fn refused(reason: String) -> Self {
+    fn refused(refused: v1::Refused) -> Self {
         let orders = Orders { epoch: 0, step: Duration::ZERO };
         let trouble = watch::Sender::new(None);
-        Self { feed: None, reads: None, orders, refusal: Some(reason), trouble, standing: None }
+        Self { feed: None, reads: None, orders, refusal: Some(refused), trouble, standing: None }
     }
 
     fn standing(
@@ -224,8 +231,8 @@ impl Stream for Outgoing {
     type Item = Result<AllocatorMessage, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(reason) = self.refusal.take() {
-            let refused = Out::Refused(v1::Refused { reason });
+        if let Some(refused) = self.refusal.take() {
+            let refused = Out::Refused(refused);
             return Poll::Ready(Some(Ok(AllocatorMessage { message: Some(refused) })));
         }
         let this = &mut *self;

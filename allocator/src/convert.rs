@@ -52,7 +52,7 @@ impl From<CallError> for Status {
                 | Refusal::UnknownTask(_) => Self::not_found(text),
                 Refusal::WrongSession(_) => Self::unauthenticated(text),
                 Refusal::Invalid(_) => Self::invalid_argument(text),
-                Refusal::Reservation(..) => Self::failed_precondition(text),
+                Refusal::Reservation(..) | Refusal::AgentGone(_) => Self::failed_precondition(text),
                 Refusal::Bound { .. } => Self::resource_exhausted(text),
             },
         }

@@ -10,7 +10,7 @@ use crate::{
     convert::{amounts::quota_in, reserved::operation_in, scheduler, task::grace_in, wrong},
     driver::Driver,
 };
-use headroom_core::{command::Command, roles::is_role_name};
+use headroom_core::{command::Command, ids::AgentId, roles::is_role_name, standing::Drain};
 use headroom_proto::v1::{self, operator_server::Operator};
 use std::time::Duration;
 use subject::{Found, find_task};
@@ -45,6 +45,17 @@ impl Door {
         let found =
             self.driver.query(move |machine, _| find_task(machine.state(), &task, &framework));
         found.await?
+    }
+
+    /// An agent as it is; of one that was given up, what is known of it.
+    async fn agent(&self, id: AgentId) -> Result<Response<v1::AgentState>, Status> {
+        let directory = self.directory.snapshot();
+        let agent = self.driver.query(move |machine, now| {
+            let agent = machine.state().agents.get(id)?;
+            Some(cluster::agent(agent, &directory, now))
+        });
+        let gone = || v1::AgentState { agent_id: id.to_string(), ..v1::AgentState::default() };
+        Ok(Response::new(agent.await?.unwrap_or_else(gone)))
     }
 
     async fn role(&self, name: String) -> Result<v1::Role, Status> {
@@ -128,19 +139,56 @@ impl Operator for Door {
         request: Request<v1::ReserveRequest>,
     ) -> Result<Response<v1::AgentState>, Status> {
         let v1::ReserveRequest { agent_id, operation } = request.into_inner();
-        let id = agent_id.parse().map_err(|problem| wrong("agent_id", problem))?;
+        let id = agent_in(&agent_id)?;
         let operation = operation.ok_or_else(|| wrong("operation", "is missing"))?;
         let operation = operation_in("operation", operation)?;
         let (name, parts) = (operation.name(), operation.parts().to_string());
         self.driver.call(Command::Reserve(id, operation)).await?;
         info!(agent = agent_id, parts, "an operator asked to {name}");
-        let directory = self.directory.snapshot();
-        let agent = self.driver.query(move |machine, now| {
-            let agent = machine.state().agents.get(id)?;
-            Some(cluster::agent(agent, &directory, now))
-        });
-        let gone = || Status::not_found(format!("agent {agent_id} is not known any more"));
-        Ok(Response::new(agent.await?.ok_or_else(gone)?))
+        self.agent(id).await
+    }
+
+    async fn deactivate_agent(
+        &self,
+        request: Request<v1::DeactivateAgentRequest>,
+    ) -> Result<Response<v1::AgentState>, Status> {
+        let id = agent_in(&request.into_inner().agent_id)?;
+        self.driver.call(Command::Deactivate(id)).await?;
+        info!(agent = %id, "an operator deactivated an agent");
+        self.agent(id).await
+    }
+
+    async fn drain_agent(
+        &self,
+        request: Request<v1::DrainAgentRequest>,
+    ) -> Result<Response<v1::AgentState>, Status> {
+        let v1::DrainAgentRequest { agent_id, drain } = request.into_inner();
+        let id = agent_in(&agent_id)?;
+        let v1::Drain { max_grace_ms, mark_gone } = drain.unwrap_or_default();
+        let max_grace = grace_in("drain.max_grace_ms", max_grace_ms)?;
+        self.driver.call(Command::Drain(id, Drain { max_grace, mark_gone })).await?;
+        info!(agent = %id, ?max_grace, mark_gone, "an operator drains an agent");
+        self.agent(id).await
+    }
+
+    async fn reactivate_agent(
+        &self,
+        request: Request<v1::ReactivateAgentRequest>,
+    ) -> Result<Response<v1::AgentState>, Status> {
+        let id = agent_in(&request.into_inner().agent_id)?;
+        self.driver.call(Command::Reactivate(id)).await?;
+        info!(agent = %id, "an operator reactivated an agent");
+        self.agent(id).await
+    }
+
+    async fn mark_agent_gone(
+        &self,
+        request: Request<v1::MarkAgentGoneRequest>,
+    ) -> Result<Response<v1::MarkAgentGoneResponse>, Status> {
+        let id = agent_in(&request.into_inner().agent_id)?;
+        self.driver.call(Command::MarkGone(id)).await?;
+        info!(agent = %id, "an operator declared an agent gone");
+        Ok(Response::new(v1::MarkAgentGoneResponse {}))
     }
 
     async fn why(
@@ -151,7 +199,7 @@ impl Operator for Door {
         let asked = subject.clone();
         let why = self.driver.query(move |machine, now| machine.why(now, &asked)).await?;
         let why = why.ok_or_else(|| {
-            Status::not_found(format!("no task and no framework is called {subject:?}"))
+            Status::not_found(format!("no task, framework or node is called {subject:?}"))
         })?;
         let agents = why.agents.into_iter().map(|(agent, hostname, reason)| v1::WhyAgent {
             agent_id: agent.to_string(),
@@ -225,6 +273,10 @@ impl Operator for Door {
             return Ok(Response::new(v1::ReadLogResponse { data, next_offset, ended }));
         }
     }
+}
+
+fn agent_in(text: &str) -> Result<AgentId, Status> {
+    text.parse().map_err(|problem| wrong("agent_id", problem).into())
 }
 
 fn role_name(name: String) -> Result<String, Status> {

@@ -220,7 +220,7 @@ async fn what_is_wrong_with_a_call_is_answered_by_its_code() {
             "POST /api/v1",
             JSON,
             br#"{"type":"DRAIN_AGENT","drain_agent":{"agent_id":{"value":"A"}}}"#,
-            501,
+            400,
         ),
         ("POST /machine/down", JSON, b"[]", 501),
         ("GET /files/browse?path=x", "", b"", 501),
@@ -504,4 +504,45 @@ async fn a_watcher_that_does_not_read_is_cut_off() {
     assert!(told < TOLD, "{told} events came");
     drop(streams);
     server.running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn agents_are_deactivated_drained_and_gone() {
+    let mut cluster = Cluster::start().await;
+    let address = cluster.address();
+    let id = cluster.agent.id.clone();
+    let agent = |kind: &str, more: Value| {
+        let mut body = json!({ "agent_id": { "value": id } });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "type": kind, kind.to_ascii_lowercase(): body })
+    };
+    let reactivate = agent("REACTIVATE_AGENT", json!({}));
+    assert_eq!(post(address, &reactivate).await.status, 400, "it is active");
+    assert_eq!(post(address, &agent("DEACTIVATE_AGENT", json!({}))).await.status, 200);
+    let told = asked(address, "GET_AGENTS").await["agents"][0].clone();
+    assert_eq!((&told["active"], &told["deactivated"]), (&json!(false), &json!(true)));
+    assert_eq!(told["drain_info"], Value::Null);
+    assert_eq!(post(address, &reactivate).await.status, 200);
+
+    let drain = json!({ "max_grace_period": { "seconds": 9 }, "mark_gone": true });
+    assert_eq!(post(address, &agent("DRAIN_AGENT", drain)).await.status, 200);
+    let told = asked(address, "GET_AGENTS").await["agents"][0].clone();
+    let config =
+        json!({ "max_grace_period": { "nanoseconds": 9_000_000_000u64 }, "mark_gone": true });
+    assert_eq!(told["drain_info"], json!({ "state": "DRAINING", "config": config }));
+    let slave = get(address, "/slaves").await.json()["slaves"][0].clone();
+    assert_eq!((&slave["drain_info"], &slave["deactivated"]), (&told["drain_info"], &json!(true)));
+    let state = get(address, "/state").await.json();
+    assert_eq!((&state["activated_slaves"], &state["deactivated_slaves"]), (&json!(0), &json!(1)));
+    assert_eq!(post(address, &reactivate).await.status, 400, "it is draining");
+
+    let gone = agent("MARK_AGENT_GONE", json!({}));
+    assert_eq!(post(address, &gone).await.status, 200);
+    assert_eq!(post(address, &gone).await.status, 200, "again");
+    assert_eq!(asked(address, "GET_AGENTS").await["agents"], Value::Null);
+    let status = cluster.framework.update().await;
+    assert_eq!((status.state(), status.reason()), (v1::TaskState::Lost, v1::Reason::AgentGone));
+    let nobody = json!({ "type": "MARK_AGENT_GONE", "mark_agent_gone": { "agent_id": { "value": "A1-99" } } });
+    assert_eq!(post(address, &nobody).await.status, 404);
+    cluster.stop().await;
 }

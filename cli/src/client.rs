@@ -25,7 +25,8 @@ pub(crate) enum Subject<'a> {
     Task(&'a str),
     Framework(&'a str),
     Role(&'a str),
-    /// `why` takes a task or a framework.
+    Node(&'a str),
+    /// `why` takes a task, a framework or a node.
     Any(&'a str),
     Nothing,
 }
@@ -110,8 +111,9 @@ fn not_found(subject: Subject<'_>) -> Option<Failure> {
         Subject::Task(name) => ("task", name, "`headroom ps -a` lists them, ended ones too"),
         Subject::Framework(name) => ("framework", name, "`headroom frameworks` lists them"),
         Subject::Role(name) => ("role", name, "`headroom roles` lists them"),
+        Subject::Node(name) => ("node", name, "`headroom agents` lists them"),
         Subject::Any(name) => (
-            "task or framework",
+            "task, framework or node",
             name,
             "`headroom ps -a` lists tasks, `headroom frameworks` lists frameworks",
         ),

@@ -1,6 +1,7 @@
 //! `headroom` on the command line. This file only parses and dispatches: a file a command.
 
 mod address;
+mod agents;
 mod amount;
 mod client;
 mod completions;
@@ -82,6 +83,12 @@ enum Command {
     Reserve(reserve::ReserveArgs),
     Unreserve(reserve::UnreserveArgs),
     Volume(reserve::VolumeArgs),
+    /// List nodes and what operators have decided about them
+    Agents,
+    Deactivate(agents::DeactivateArgs),
+    Drain(agents::DrainArgs),
+    Reactivate(agents::ReactivateArgs),
+    Gone(agents::GoneArgs),
     /// List frameworks
     Frameworks,
     Teardown(frameworks::TeardownArgs),
@@ -154,6 +161,11 @@ async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, 
         Command::Reserve(args) => reserve::reserve(args, &client, output).await?,
         Command::Unreserve(args) => reserve::unreserve(args, &client, output).await?,
         Command::Volume(args) => reserve::volume(args, &client, output).await?,
+        Command::Agents => agents::agents(&client, output).await?,
+        Command::Deactivate(args) => agents::deactivate(args, &client, output).await?,
+        Command::Drain(args) => agents::drain(args, &client, output).await?,
+        Command::Reactivate(args) => agents::reactivate(args, &client, output).await?,
+        Command::Gone(args) => agents::gone(args, &client, output).await?,
         Command::Frameworks => frameworks::frameworks(&client, output).await?,
         Command::Teardown(args) => frameworks::teardown(args, &client, output).await?,
         // Dispatched before the runtime or above.

@@ -68,8 +68,19 @@ pub(crate) struct AgentRecord {
     pub(crate) rung: String,
     pub(crate) absences: Vec<AbsenceRecord>,
     pub(crate) refusing_work: Option<String>,
+    /// `active`, `deactivated`, `draining` or `drained`.
+    pub(crate) standing: &'static str,
+    pub(crate) drain: Option<DrainRecord>,
+    pub(crate) tasks: u32,
     pub(crate) last_report_ms_ago: u64,
     pub(crate) forecast_quality: Vec<QualityRecord>,
+}
+
+/// How a node is drained.
+#[derive(Debug, Serialize)]
+pub(crate) struct DrainRecord {
+    pub(crate) max_grace_ms: Option<u64>,
+    pub(crate) mark_gone: bool,
 }
 
 /// What became of a node's forecasts; null with a reason where that is not known.
@@ -212,6 +223,12 @@ impl From<&AgentState> for AgentRecord {
                 .map(|x| AbsenceRecord { signal: x.signal.clone(), reason: x.reason.clone() })
                 .collect(),
             refusing_work: said(&a.refusing_work),
+            standing: crate::agents::set_aside(a).unwrap_or("active"),
+            drain: a.drain.map(|drain| DrainRecord {
+                max_grace_ms: drain.max_grace_ms,
+                mark_gone: drain.mark_gone,
+            }),
+            tasks: a.tasks,
             last_report_ms_ago: a.last_report_ms_ago,
             forecast_quality: a.forecast_quality.iter().map(QualityRecord::from).collect(),
         }

@@ -7,6 +7,7 @@ use headroom_proto::v1::{
 };
 use serde::Serialize;
 
+use crate::agents::find;
 use crate::amount::Memory;
 use crate::client::{Client, Subject};
 use crate::failure::Failure;
@@ -196,25 +197,6 @@ pub(crate) async fn volume(
         }
     };
     change(agent, operation, client, output).await
-}
-
-async fn find(node: &str, client: &Client) -> Result<AgentState, Failure> {
-    let agents = client.cluster(false).await?.agents;
-    let mut named: Vec<_> = agents
-        .into_iter()
-        .filter(|agent| agent.agent_id == node || agent.hostname == node)
-        .collect();
-    if named.len() > 1 {
-        let ids: Vec<_> = named.iter().map(|agent| agent.agent_id.as_str()).collect();
-        let text =
-            format!("several agents are on {node:?}: name one by its id ({})", ids.join(", "));
-        return Err(Failure::Usage(text));
-    }
-    named.pop().ok_or_else(|| Failure::NotFound {
-        kind: "node",
-        name: node.to_owned(),
-        next: "`headroom status` lists them",
-    })
 }
 
 /// The part of a node that is kept for a role.

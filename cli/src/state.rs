@@ -37,6 +37,8 @@ pub(crate) fn reason_text(reason: Reason) -> &'static str {
         Reason::InvalidOffers => "the offer was no longer valid",
         Reason::KilledByFramework => "its framework killed it",
         Reason::KilledByOperator => "an operator killed it",
+        Reason::AgentDraining => "an operator drains its node",
+        Reason::AgentGone => "an operator declared its node gone",
         Reason::FrameworkRemoved => "its framework was removed",
         Reason::AgentLost => "its agent was lost",
         Reason::AgentRestarted => "its agent came back without it",

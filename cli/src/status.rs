@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use headroom_proto::v1::{AgentState, Cluster, Ledger, Resources, TaskState};
 use serde::Serialize;
 
+use crate::agents;
 use crate::amount;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -164,6 +165,9 @@ fn state(agent: &AgentState) -> (String, Tone) {
     if !agent.connected {
         let gone = span::print_millis(agent.last_report_ms_ago);
         return (format!("gone for {gone}"), Tone::Bad);
+    }
+    if let Some(word) = agents::set_aside(agent) {
+        return (word.into(), Tone::Attention);
     }
     match (agent.refusing_work.is_empty(), agent.lending) {
         (false, _) => ("refuses work".into(), Tone::Attention),

@@ -1,4 +1,4 @@
-//! `headroom why`: why a task or a framework waits.
+//! `headroom why`: why a task or a framework waits, or a node has no new work.
 
 use clap::Args;
 use headroom_proto::v1::{WhyAnswer, WhyRequest};
@@ -9,7 +9,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::output::{Output, Tone, cell};
 
-/// Say why a task or a framework waits, node by node, and what to do about it
+/// Say why a task or a framework waits, or a node has no new work, and what to do about it
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 Exit code 5 when it waits or can never be placed, 0 when it does not wait.")]
 pub(crate) struct WhyArgs {
-    /// A task's id, a framework's id or a framework's name
+    /// A task's id, a framework's or an agent's id, or a framework's or a node's name
     #[arg(value_name = "SUBJECT")]
     subject: String,
 }

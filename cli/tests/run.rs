@@ -254,7 +254,8 @@ async fn exit_codes_of_the_other_commands() {
     for (line, code, said) in [
         (&["logs", "nobody"][..], 4, "no task named \"nobody\""),
         (&["kill", "nobody"], 4, "headroom ps -a"),
-        (&["why", "nobody"], 4, "no task or framework"),
+        (&["why", "nobody"], 4, "no task, framework or node"),
+        (&["drain", "nobody"], 4, "headroom agents"),
         (&["role", "reset", "x"], 1, "may be older"),
         (&["role", "set", "x"], 2, "--weight"),
         (&["top"], 2, "--once"),

@@ -13,6 +13,7 @@ use crate::{
     resources::{Amounts, Resources},
     seat::SeatSlot,
     slots::SlotSet,
+    standing::Standing,
     table::Table,
     time::Time,
 };
@@ -58,7 +59,7 @@ pub struct Agent {
     pub(crate) free_ports: Ports,
     /// Whether its stream stands.
     pub connected: bool,
-    /// Whether its newest report says that it takes no new work.
+    /// Whether its newest report says that it takes no new work, or an operator does.
     pub(crate) refuses_work: bool,
     /// What may be lent in all, lent included.
     pub lendable: Amounts,
@@ -82,6 +83,10 @@ pub struct Agent {
     pub report: AgentReport,
     /// When that came.
     pub reported: Option<Time>,
+    /// How it stands by its operators.
+    pub standing: Standing,
+    /// When what is left on it is told to end again.
+    pub(crate) drain_again: Option<Time>,
 }
 
 impl Agent {
@@ -109,6 +114,8 @@ impl Agent {
             filters: Default::default(),
             report: AgentReport::default(),
             reported: None,
+            standing: Standing::Active,
+            drain_again: None,
         }
     }
 
@@ -122,7 +129,12 @@ impl Agent {
     /// Works out anew what follows from its ports and its report; called where those change.
     pub(crate) fn derive(&mut self) {
         self.free_ports = self.free_ports_anew();
-        self.refuses_work = !self.report.refusing_work.is_empty();
+        self.refuses_work = self.refuses_work_anew();
+    }
+
+    /// Whether it takes no new work, worked out anew.
+    fn refuses_work_anew(&self) -> bool {
+        !self.report.refusing_work.is_empty() || !self.standing.is_active()
     }
 
     /// The ports that are neither held nor offered, worked out anew.
@@ -459,7 +471,7 @@ impl Agents {
             let lends = agent.reported.filter(|_| !agent.lendable.is_zero());
             free.free(slot) == agent.free().amounts
                 && agent.free_ports == agent.free_ports_anew()
-                && agent.refuses_work != agent.report.refusing_work.is_empty()
+                && agent.refuses_work == agent.refuses_work_anew()
                 && lendable.free(slot) == agent.free_revocable()
                 && self.lending_since[slot] == lends
         })

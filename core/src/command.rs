@@ -12,6 +12,7 @@ use crate::{
     quota::Quota,
     reservation::{Operation, Parts},
     resources::{Amounts, Resources},
+    standing::Drain,
     tasks::{TaskState, TaskStatus},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -247,6 +248,14 @@ pub enum Command {
     ResetRole(String),
     /// The operator changes what an agent keeps for whom.
     Reserve(AgentId, Operation),
+    /// The operator lets an agent have no new work; what runs there runs on.
+    Deactivate(AgentId),
+    /// The operator lets it have none, and has all that runs there ended.
+    Drain(AgentId, Drain),
+    /// The operator lets it have work again.
+    Reactivate(AgentId),
+    /// The operator says that it is gone and never comes back.
+    MarkGone(AgentId),
     /// The operator sets what a role is guaranteed and what it may not pass; none: neither.
     SetQuota(String, Option<Quota>),
     /// A time step ends: account for it.

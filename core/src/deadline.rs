@@ -17,6 +17,8 @@ pub(crate) enum Deadline {
     Framework(FrameworkId),
     /// An agent has been silent too long.
     Agent(AgentId),
+    /// What is left on a draining agent is told to end again.
+    Drain(AgentId),
 }
 
 /// All deadlines, the next first.

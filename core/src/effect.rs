@@ -8,6 +8,7 @@ use crate::{
     quota::Quota,
     reservation::Parts,
     resources::Resources,
+    standing::Standing,
     tasks::{Reason, TaskStatus},
 };
 use std::{sync::Arc, time::Duration};
@@ -54,6 +55,8 @@ pub enum Record {
     RoleReset(String),
     /// What was reserved of an agent beside what its configuration says; empty: nothing.
     Reservations(AgentId, Parts),
+    /// What operators have decided about an agent; active: nothing.
+    Standing(AgentId, Standing),
 }
 
 /// All that may leave.
@@ -87,12 +90,15 @@ pub enum Effect {
     /// Order that a task which ran on lent resources holds these as a promise: it leaves the class of
     /// what is lent, without being ended. Last the reserved part of them.
     Promote(AgentId, TaskHandle, Resources, Parts),
-    /// Order an end.
+    /// Order an end; the time is from asking it to forcing it, and with [`Reason::AgentDraining`] the
+    /// longest that it may be.
     Kill(AgentId, TaskHandle, Option<Duration>, Reason),
     /// Hand what a framework said to an executor.
     ToExecutor(AgentId, TaskHandle, Vec<u8>),
     /// Order the end of a role's volume, by its id.
     DestroyVolume(AgentId, String, String),
+    /// Tell an agent that it is not wanted any more and why: it ends all its tasks.
+    Dismiss(AgentId, String),
     /// Tell an agent that an update was taken note of.
     Acknowledge(AgentId, TaskHandle, [u8; 16]),
 }

@@ -34,6 +34,18 @@ pub struct Why {
 /// So many agents are named one by one.
 pub const MAX_AGENTS_NAMED: usize = 50;
 
+impl Agent {
+    /// Why nothing of it is given to anybody; `None`: it may be.
+    fn refusal(&self) -> Option<String> {
+        if !self.connected {
+            return Some("it does not answer".to_owned());
+        }
+        let says = &self.report.refusing_work;
+        let by_itself = || (!says.is_empty()).then(|| format!("it takes no new work: {says}"));
+        self.set_aside().or_else(by_itself)
+    }
+}
+
 /// What is wrong with what is free on an agent.
 fn shortage(agent: &Agent, role: &str, revocable: bool, free: &Resources) -> String {
     if revocable && !agent.report.lending && agent.reported.is_some() {
@@ -70,7 +82,8 @@ impl Why {
 }
 
 impl Machine {
-    /// Explains `subject`: the name of a wanted or running task, or a framework's id or name.
+    /// Explains `subject`: the name of a wanted or running task, a framework's id or name, or an
+    /// agent's id or its node's name.
     /// `None`: nobody of that name.
     #[must_use]
     pub fn why(&self, now: Time, subject: &str) -> Option<Why> {
@@ -84,7 +97,32 @@ impl Machine {
             let by_name = || frameworks.values().find(|f| f.info.name == subject);
             by_id.or_else(by_name).map(|framework| self.why_framework(now, framework))
         };
-        wants.or_else(|| self.why_task(subject)).or_else(framework)
+        let agent = || self.why_agent(subject);
+        wants.or_else(|| self.why_task(subject)).or_else(framework).or_else(agent)
+    }
+
+    /// Why an agent has no new work, if it has none.
+    fn why_agent(&self, subject: &str) -> Option<Why> {
+        let by_id = subject.parse().ok().and_then(|id| self.state.agents.get(id));
+        let by_name = || self.state.agents.iter().find(|agent| agent.node.hostname == subject);
+        let agent = by_id.or_else(by_name)?;
+        let (id, host) = (agent.id, &agent.node.hostname);
+        let why = match agent.refusal() {
+            Some(why) => format!("agent {id} on {host} has no new work: {why}"),
+            None => format!("agent {id} on {host} takes new work"),
+        };
+        let hints = self.hints_to_reactivate([agent].into_iter());
+        Some(Why { hints, ..Why::settled(why) })
+    }
+
+    /// How to have agents back that operators have set aside.
+    fn hints_to_reactivate<'a>(&self, agents: impl Iterator<Item = &'a Agent>) -> Vec<String> {
+        let mut agents = agents.filter(|agent| agent.can_be_reactivated());
+        agents
+            .next()
+            .into_iter()
+            .map(|agent| format!("`headroom reactivate {}`", agent.id))
+            .collect()
     }
 
     fn why_task(&self, name: &str) -> Option<Why> {
@@ -199,6 +237,8 @@ impl Machine {
             )
         };
         let mut hints = self.hints(framework, possible);
+        let fitting = agents.iter().filter(|agent| request.fits_in(&agent.total));
+        hints.extend(self.hints_to_reactivate(fitting));
         hints.extend(barriers.iter().flatten().take(1).map(|barrier| remedy(barrier).to_owned()));
         Why { summary, agents: reasons.collect(), hints, waiting: true, impossible: !possible }
     }
@@ -226,11 +266,8 @@ impl Machine {
         request: &Resources,
         agent: &Agent,
     ) -> String {
-        if !agent.connected {
-            return "it does not answer".to_owned();
-        }
-        if !agent.report.refusing_work.is_empty() {
-            return format!("it takes no new work: {}", agent.report.refusing_work);
+        if let Some(why) = agent.refusal() {
+            return why;
         }
         if !request.fits_in(&agent.total) {
             return format!("it has only {} in all", agent.total);

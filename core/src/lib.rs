@@ -47,6 +47,7 @@ pub mod roles;
 pub mod seat;
 mod seating;
 pub mod slots;
+pub mod standing;
 mod status;
 pub mod subscription;
 mod table;

@@ -19,10 +19,14 @@ use crate::{
     roles::Roles,
     seat::Seats,
     slots::SlotSet,
+    standing::Standing,
     tasks::Tasks,
     time::Time,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use thiserror::Error;
 
 /// How long a declined or expired offer is not made again, unless the framework says (Mesos: 5 s).
@@ -90,6 +94,11 @@ pub enum Refusal {
     /// The caller's session is not the framework's newest.
     #[error("framework {0} has subscribed anew since; use the newest session")]
     WrongSession(FrameworkId),
+    /// An operator has declared the agent gone.
+    #[error(
+        "an operator has declared agent {0} gone; to use its node again start its agent with a new state directory"
+    )]
+    AgentGone(AgentId),
     /// A field is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -127,6 +136,8 @@ pub struct State {
     pub ledger: Ledger,
     /// What was reserved of agents that were given up, should they come back.
     pub abandoned: BTreeMap<AgentId, Parts>,
+    /// What operators have decided about agents that are not here: given up, or gone.
+    pub absent: BTreeMap<AgentId, Standing>,
     /// Where the allocator is.
     pub domain: Option<Domain>,
 }
@@ -148,6 +159,8 @@ pub struct Machine {
     pub(crate) outbox: Outbox,
     pub(crate) picks: Picks,
     pub(crate) questions: Questions,
+    /// Draining agents on which something has ended.
+    pub(crate) ebbing: BTreeSet<AgentId>,
     /// Where the looking anew goes on in the next step.
     next_look: usize,
 }
@@ -165,6 +178,7 @@ impl Machine {
             offers: Offers::default(),
             ledger: Ledger::default(),
             abandoned: BTreeMap::new(),
+            absent: BTreeMap::new(),
             domain: settings.domain.clone(),
         };
         Self {
@@ -179,6 +193,7 @@ impl Machine {
             outbox: Outbox::default(),
             picks: Picks::default(),
             questions: Questions::default(),
+            ebbing: BTreeSet::new(),
             next_look: 0,
         }
     }
@@ -196,6 +211,7 @@ impl Machine {
                 Record::Framework(id, info) => self.restore_framework(now, id, info),
                 Record::Agent(id, hostname) => self.restore_agent(now, id, hostname),
                 Record::Reservations(id, parts) => self.restore_reservations(id, parts),
+                Record::Standing(id, standing) => self.restore_standing(id, standing),
                 Record::FrameworkRemoved(_)
                 | Record::AgentRemoved(_)
                 | Record::QuotaRemoved(_)
@@ -233,6 +249,7 @@ impl Machine {
     ) -> Result<Reply, Refusal> {
         self.run_deadlines(now, effects);
         let reply = self.dispatch(now, command, effects);
+        self.end_drains(now, effects);
         self.assert_invariants(now);
         reply
     }
@@ -302,6 +319,10 @@ impl Machine {
             Command::ResetRole(name) => self.reset_role(&name, effects),
             Command::SetQuota(name, quota) => self.set_quota(&name, quota, effects),
             Command::Reserve(agent, operation) => self.reserve(agent, &operation, effects),
+            Command::Deactivate(agent) => self.deactivate(now, agent, effects),
+            Command::Drain(agent, drain) => self.drain(now, agent, drain, effects),
+            Command::Reactivate(agent) => self.reactivate(now, agent, effects),
+            Command::MarkGone(agent) => self.mark_gone(now, agent, effects),
             Command::Step => self.step(now, effects),
             Command::Wake => Ok(Reply::Done),
         }
@@ -314,6 +335,7 @@ impl Machine {
                 Deadline::Filters(agent, revocable) => self.filters_due(now, agent, revocable),
                 Deadline::Framework(id) => self.framework_overdue(now, id, effects),
                 Deadline::Agent(id) => self.agent_overdue(now, id, effects),
+                Deadline::Drain(id) => self.go_on_draining(now, id, effects),
             }
         }
     }

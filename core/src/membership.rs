@@ -14,6 +14,7 @@ use crate::{
     resources::Amounts,
     roles::{RoleSlot, is_role_name},
     seat::SeatSlot,
+    standing::Standing,
     tasks::{Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -26,6 +27,11 @@ impl Machine {
         hello: &AgentHello,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
+        if let Some(id) = hello.agent
+            && self.state.absent.get(&id) == Some(&Standing::Gone)
+        {
+            return Err(Refusal::AgentGone(id));
+        }
         let known = hello.agent.filter(|id| self.state.agents.get(*id).is_some());
         let id = match known {
             Some(id) => {
@@ -44,6 +50,8 @@ impl Machine {
             self.answer(task.framework, &task.name, effects);
         }
         self.seen(id, effects);
+        self.go_on_draining(now, id, effects);
+        // Draining may have shown that nothing is left, and ended it.
         self.state.agents.slot(id).into_iter().for_each(|slot| self.refresh_lending(now, slot));
         // What it is may have changed even if no more of it is free.
         self.state.agents.look_at(id);
@@ -58,11 +66,13 @@ impl Machine {
         let id = AgentId::from_number(self.ids.give());
         let kept = self.kept_of(hello, effects);
         let (all, dynamic) = (kept.all().clone(), kept.dynamic());
+        let standing = self.take_standing(hello.agent, id, effects);
         let agent = Agent {
             node: Arc::new(node(hello)),
             total: hello.total.clone(),
             kept,
             connected: true,
+            standing,
             ..Agent::unseen(id, String::new())
         };
         self.state.agents.insert(agent).ok_or(Refusal::Bound {
@@ -116,7 +126,9 @@ impl Machine {
             // An end is told by the agent's own status update, never by its inventory.
             if !task.state.is_terminal() && !held.state.is_terminal() {
                 if task.state == TaskState::Killing {
-                    effects.push(Effect::Kill(id, held.handle, None, Reason::KilledByFramework));
+                    let by_framework =
+                        Effect::Kill(id, held.handle, None, Reason::KilledByFramework);
+                    effects.push(self.drain_order(id, held.handle).unwrap_or(by_framework));
                 } else {
                     task.state = held.state;
                     // Its promotion was lost with the stream.
@@ -306,7 +318,7 @@ impl Machine {
         self.rescind(&overdrawn, "the owner of these resources needs them", effects);
     }
 
-    fn rescind_all(&mut self, id: AgentId, why: &str, effects: &mut Vec<Effect>) {
+    pub(crate) fn rescind_all(&mut self, id: AgentId, why: &str, effects: &mut Vec<Effect>) {
         let offers: Vec<_> =
             self.state.agents.get(id).into_iter().flat_map(|agent| agent.offers.clone()).collect();
         self.rescind(&offers, why, effects);
@@ -339,15 +351,29 @@ impl Machine {
             return;
         }
         let why = format!("agent {id} on {} has not answered for too long", agent.node.hostname);
+        self.give_up(now, id, Reason::AgentLost, &why, effects);
+    }
+
+    /// Forgets an agent; all that it had is lost, and its frameworks are told why.
+    pub(crate) fn give_up(
+        &mut self,
+        now: Time,
+        id: AgentId,
+        reason: Reason,
+        why: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(agent) = self.state.agents.get(id) else { return };
         let tasks: Vec<_> = agent.tasks.iter().copied().collect();
         let mut told = BTreeSet::new();
         for handle in tasks {
             if let Some(task) = self.state.tasks.by_handle.get(&handle) {
                 told.insert(task.framework);
             }
-            self.lose(now, handle, Reason::AgentLost, &why, effects);
+            self.lose(now, handle, reason, why, effects);
         }
-        effects.extend(told.into_iter().map(|fw| Effect::AgentLost(fw, id, why.clone())));
+        self.rescind_all(id, why, effects);
+        effects.extend(told.into_iter().map(|fw| Effect::AgentLost(fw, id, why.to_owned())));
         self.remove_agent(id, effects);
         effects.push(Effect::Persist(Record::AgentRemoved(id)));
         self.seen(id, effects);
@@ -357,6 +383,10 @@ impl Machine {
         let Some(agent) = self.state.agents.remove(id) else { return };
         self.kept_changed(agent.kept.all(), &Parts::default());
         self.abandon(&agent.kept, id, effects);
+        self.keep_standing(&agent, effects);
+        if let Some(again) = agent.drain_again {
+            self.deadlines.remove(again, Deadline::Drain(id));
+        }
         for revocable in [false, true] {
             let filters = agent.filters(revocable);
             for seat in filters.seats().iter() {

@@ -102,7 +102,8 @@ impl Machine {
         let (forecast, measured) = forecast(&agent.report, agent.peaks);
         let fresh =
             agent.reported.is_some_and(|at| now.since(at) <= self.settings.step * STALE_STEPS);
-        let lends = self.settings.lending && agent.connected && agent.report.lending && fresh;
+        let may_lend = self.settings.lending && agent.standing.is_active();
+        let lends = may_lend && agent.connected && agent.report.lending && fresh;
         let total = agent.total.amounts;
         let may =
             if lends { lendable(total, forecast, measured, &self.settings) } else { Amounts::ZERO };

@@ -6,6 +6,7 @@ use crate::{
     ids::{AgentId, FrameworkId, TaskHandle},
     machine::{Machine, Refusal, Reply},
     questions::Question,
+    standing::Standing,
     tasks::{EndedTask, Reason, Task, TaskState, TaskStatus},
     time::Time,
 };
@@ -29,8 +30,20 @@ impl Machine {
         };
         status.name = task.name.as_ref().to_owned();
         status.agent = Some(agent);
+        self.note_drain(agent, &mut status);
         self.settle(now, handle, &status, effects);
         Ok(Reply::Done)
+    }
+
+    /// Whatever an agent or executor says of it, a task that ends while its agent drains ends for that.
+    fn note_drain(&self, agent: AgentId, status: &mut TaskStatus) {
+        let drain = self.state.agents.get(agent).and_then(|agent| agent.standing.drain());
+        if let Some(drain) = drain
+            && matches!(status.state, TaskState::Killing | TaskState::Killed)
+        {
+            let gone = drain.mark_gone;
+            status.reason = if gone { Reason::AgentGone } else { Reason::AgentDraining };
+        }
     }
 
     /// Takes note of a status: frees what an ended task held, tells the framework, forgets the task
@@ -103,6 +116,9 @@ impl Machine {
         let at = self.state.agents.slot(task.agent);
         if let Some(agent) = at.and_then(|slot| self.state.agents.at_mut(slot)) {
             agent.tasks.remove(&handle);
+            if matches!(agent.standing, Standing::Draining(_)) {
+                self.ebbing.insert(task.agent);
+            }
         }
         if let Some(framework) = self.state.frameworks.get_mut(&task.framework) {
             if task.kind.is_executor() {

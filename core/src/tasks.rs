@@ -93,6 +93,10 @@ pub enum Reason {
     HealthCheck,
     /// What its check finds changed.
     Check,
+    /// An operator drains its agent.
+    AgentDraining,
+    /// An operator has declared its agent gone, or drains it to that end.
+    AgentGone,
 }
 
 /// What a task's check found last; nothing yet, or nothing in time, without a value.

@@ -10,7 +10,7 @@ use headroom_core::{
     },
     constraint::{Constraint, Constraints, Predicate, Selector},
     domain::Domain,
-    effect::{Effect, LaunchOrder},
+    effect::{Effect, LaunchOrder, Record},
     executor::{Executor, Kind},
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::{Machine, Settings},
@@ -19,6 +19,7 @@ use headroom_core::{
     quota::{Quota, UNLIMITED},
     reservation::{Operation, Reservation, Tag, Volume},
     resources::Amounts,
+    standing::{Drain, Standing},
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
@@ -50,6 +51,11 @@ enum Step {
     Reserve(u8, u8, u8, u64),
     Operate(u8, u8, u8, u64),
     Quota(u8, u64, u64),
+    Deactivate(u8),
+    Drain(u8, u8),
+    Reactivate(u8),
+    MarkGone(u8),
+    Restart,
     Sleep(u64),
     Tick,
 }
@@ -82,6 +88,11 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (any::<u8>(), 0u8..4, 0u8..16, 0u64..4_000)
             .prop_map(|(a, k, t, n)| Step::Operate(a, k, t, n)),
         1 => (0u8..8, 0u64..6, 0u64..12).prop_map(|(a, g, l)| Step::Quota(a, g, l)),
+        2 => any::<u8>().prop_map(Step::Deactivate),
+        2 => any::<(u8, u8)>().prop_map(|(a, b)| Step::Drain(a, b)),
+        3 => any::<u8>().prop_map(Step::Reactivate),
+        1 => any::<u8>().prop_map(Step::MarkGone),
+        1 => Just(Step::Restart),
         3 => (1u64..40).prop_map(Step::Sleep),
         2 => Just(Step::Tick),
     ]
@@ -96,6 +107,8 @@ struct World {
     offers: BTreeMap<OfferId, (FrameworkId, Amounts)>,
     launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool, Kind)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
+    /// What is durable.
+    records: Vec<Record>,
     next: u64,
     /// So many commands are decided on before offers are made.
     batch: u64,
@@ -106,6 +119,18 @@ fn role(at: u8) -> String {
     ["role0", "role1", "role0/a", "role0/b", "role1/a/x", "role2", "role0/a/y", "*"]
         [usize::from(at) % 8]
         .to_owned()
+}
+
+/// As in the allocator's registry: agents before what was decided about them.
+fn key(record: &Record) -> String {
+    match record {
+        Record::Agent(id, _) | Record::AgentRemoved(id) => format!("agent/{id}"),
+        Record::Framework(id, _) | Record::FrameworkRemoved(id) => format!("framework/{id}"),
+        Record::Quota(name, _) | Record::QuotaRemoved(name) => format!("quota/{name}"),
+        Record::Reservations(id, _) => format!("reservations/{id}"),
+        Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
+        Record::Standing(id, _) => format!("standing/{id}"),
+    }
 }
 
 fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
@@ -160,6 +185,7 @@ impl World {
             offers: BTreeMap::new(),
             launched: vec![],
             updates: vec![],
+            records: vec![],
             next: 0,
             batch: 1,
         }
@@ -195,6 +221,8 @@ impl World {
                     orders.into_iter().for_each(|order| self.note(agent, order));
                 }
                 Effect::Update(framework, status) => self.updates.push((framework, status)),
+                Effect::Persist(record) => self.records.push(record),
+                Effect::Dismiss(agent, _) => self.agents.retain(|id| *id != agent),
                 _ => {}
             }
         }
@@ -254,6 +282,17 @@ impl World {
             Step::Reserve(at, kind, tag, amount) => pick(&self.agents, at)
                 .map(|id| Command::Reserve(id, operation(kind, tag, amount, None))),
             Step::Operate(at, kind, tag, amount) => self.operate(at, kind, tag, amount),
+            Step::Deactivate(at) => pick(&self.agents, at).map(Command::Deactivate),
+            Step::Drain(at, how) => pick(&self.agents, at).map(|id| {
+                let max_grace = (how & 1 > 0).then(|| Duration::from_secs(u64::from(how)));
+                Command::Drain(id, Drain { max_grace, mark_gone: how % 3 == 0 })
+            }),
+            Step::Reactivate(at) => pick(&self.agents, at).map(Command::Reactivate),
+            Step::MarkGone(at) => pick(&self.agents, at).map(Command::MarkGone),
+            Step::Restart => {
+                self.restart();
+                None
+            }
             Step::Sleep(seconds) => {
                 self.now = self.now + Duration::from_secs(seconds);
                 Some(Command::Wake)
@@ -263,6 +302,32 @@ impl World {
         if let Some(command) = command {
             self.apply(command);
         }
+    }
+
+    /// A new allocator begins with what the former made durable, the last record of each key.
+    fn restart(&mut self) {
+        let epoch = self.machine.epoch() + 1;
+        let standings: BTreeMap<_, _> = self.standings();
+        self.machine = Machine::new(self.machine.settings().clone(), epoch);
+        let mut newest: Vec<Record> = Vec::new();
+        for record in std::mem::take(&mut self.records).into_iter().rev() {
+            if newest.iter().all(|known| key(known) != key(&record)) {
+                newest.push(record);
+            }
+        }
+        newest.sort_by_key(key);
+        self.machine.restore(self.now, newest.clone());
+        self.records = newest;
+        self.offers.clear();
+        self.callers.clear();
+        assert_eq!(standings, self.standings(), "what operators decided was forgotten");
+    }
+
+    fn standings(&self) -> BTreeMap<AgentId, Standing> {
+        let state = self.machine.state();
+        let known = state.agents.iter().map(|agent| (agent.id, agent.standing));
+        let all = known.chain(state.absent.iter().map(|(id, standing)| (*id, *standing)));
+        all.filter(|(_, standing)| !standing.is_active()).collect()
     }
 
     fn hello(&self, agent: Option<AgentId>, size: u8, tasks: Vec<HeldTask>) -> Command {

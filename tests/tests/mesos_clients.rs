@@ -103,6 +103,12 @@ fn bad_calls_are_refused_with_the_codes_of_mesos() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_is_drained_and_offered_again() {
+    check("drain.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn avmesos_runs_tasks() {
     check("avmesos_tasks.py");
 }

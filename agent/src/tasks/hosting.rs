@@ -353,6 +353,14 @@ impl Keeper {
         true
     }
 
+    /// The grace that the framework gave a task in an executor, if any.
+    pub(super) fn grace_inside_ms(&self, handle: u64) -> Option<u64> {
+        let said = self.hosting.inside.get(&handle)?.info().ok()?;
+        let policy = TaskInfo::decode(&said[..]).ok()?.kill_policy?;
+        let nanoseconds = policy.grace_period?.nanoseconds;
+        Some(u64::try_from(nanoseconds).unwrap_or(0) / 1_000_000)
+    }
+
     fn end_inside(&mut self, handle: u64, told: &Told) {
         let Some(task) = self.hosting.inside.get_mut(&handle) else { return };
         let is_next = task.telling.is_all_told();

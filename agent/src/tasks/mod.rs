@@ -68,6 +68,8 @@ pub enum Message {
     LaunchGroup(wire::LaunchGroup),
     /// End a task.
     Kill(wire::KillTask),
+    /// The allocator does not want this agent any more: end all tasks.
+    EndAll,
     /// An update was taken note of.
     Acknowledge(wire::AcknowledgeStatus),
     /// A lent task holds a promise from now on.
@@ -199,8 +201,11 @@ impl Keeper {
             Message::LaunchGroup(group) => self.launch_group(group.launches),
             Message::Kill(kill) => {
                 let reason = wire::Reason::try_from(kill.reason).unwrap_or_default();
-                self.kill(kill.handle, kill.grace_ms, reason, "");
+                let own = || self.own_grace_ms(kill.handle);
+                let most = kill.max_grace_ms.filter(|most| own().is_none_or(|own| own > *most));
+                self.kill(kill.handle, kill.grace_ms.or(most), reason, "");
             }
+            Message::EndAll => self.end_all(),
             Message::Acknowledge(acknowledged) => self.acknowledged(&acknowledged),
             Message::DestroyVolume(order) => self.destroy_volume(&order),
             Message::ToExecutor(said) => self.say_to_executor(said),
@@ -346,6 +351,19 @@ impl Keeper {
                 let _ = inbox.send(Message::Ended(handle)).await;
             }
         });
+    }
+
+    /// The time from asking a task to end to forcing it, as the task itself says.
+    fn own_grace_ms(&self, handle: u64) -> Option<u64> {
+        let alone = self.tasks.get(&handle).map(|kept| kept.container.spec().grace_ms);
+        alone.or_else(|| self.grace_inside_ms(handle))
+    }
+
+    /// Ends all that runs; what runs in executors ends with them.
+    fn end_all(&mut self) {
+        for handle in self.tasks.keys().copied().collect::<Vec<_>>() {
+            self.kill(handle, None, wire::Reason::AgentGone, "");
+        }
     }
 
     fn kill(&mut self, handle: u64, grace_ms: Option<u64>, reason: wire::Reason, why: &str) {

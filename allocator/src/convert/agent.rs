@@ -12,6 +12,7 @@ use headroom_core::{
     reservation::{Kind, Parts},
     resources::Resources,
     roles::is_role_name,
+    tasks::Reason,
 };
 use headroom_proto::v1::{self, agent_message::Message as In, allocator_message::Message as Out};
 use prost::Message as _;
@@ -216,12 +217,18 @@ pub(crate) fn order_out(orders: Orders, effect: Effect) -> Option<v1::AllocatorM
         Effect::DestroyVolume(_, role, volume_id) => {
             Out::DestroyVolume(v1::DestroyVolume { epoch, role, volume_id })
         }
-        Effect::Kill(_, handle, grace, reason) => Out::Kill(v1::KillTask {
-            epoch,
-            handle: handle.number(),
-            grace_ms: grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
-            reason: task::reason_out(reason).into(),
-        }),
+        Effect::Kill(_, handle, grace, reason) => {
+            let grace = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+            let is_longest = reason == Reason::AgentDraining;
+            Out::Kill(v1::KillTask {
+                epoch,
+                handle: handle.number(),
+                grace_ms: grace.filter(|_| !is_longest),
+                max_grace_ms: grace.filter(|_| is_longest),
+                reason: task::reason_out(reason).into(),
+            })
+        }
+        Effect::Dismiss(_, reason) => Out::Refused(v1::Refused { reason, epoch, ends_tasks: true }),
         Effect::Acknowledge(_, handle, uuid) => {
             Out::Acknowledge(v1::AcknowledgeStatus { handle: handle.number(), uuid: uuid.to_vec() })
         }

@@ -209,6 +209,8 @@ fn reason_in(reason: i32) -> Reason {
         Ok(Wire::MaxCompletionTime) => Reason::MaxCompletionTime,
         Ok(Wire::HealthCheck) => Reason::HealthCheck,
         Ok(Wire::Check) => Reason::Check,
+        Ok(Wire::AgentDraining) => Reason::AgentDraining,
+        Ok(Wire::AgentGone) => Reason::AgentGone,
     }
 }
 
@@ -235,6 +237,8 @@ pub(crate) const fn reason_out(reason: Reason) -> v1::Reason {
         Reason::MaxCompletionTime => v1::Reason::MaxCompletionTime,
         Reason::HealthCheck => v1::Reason::HealthCheck,
         Reason::Check => v1::Reason::Check,
+        Reason::AgentDraining => v1::Reason::AgentDraining,
+        Reason::AgentGone => v1::Reason::AgentGone,
     }
 }
 

@@ -30,6 +30,8 @@ enum Undo {
     Nothing,
     Framework(FrameworkId),
     Command(Box<Command>),
+    /// It can't be undone: it is made durable when that is possible, and the answer says so.
+    Never,
 }
 
 /// An answer held back until its batch is durable.
@@ -179,6 +181,15 @@ impl Loop {
                         }
                         self.former_quota(name)
                     }
+                    Command::Deactivate(_)
+                    | Command::Drain(..)
+                    | Command::Reactivate(_)
+                    | Command::MarkGone(_) => {
+                        if let Some(problem) = self.durability.trouble() {
+                            return self.refuse(answer, problem);
+                        }
+                        Undo::Never
+                    }
                     _ => Undo::Nothing,
                 };
                 self.decide(now, command, answer, undo);
@@ -282,6 +293,11 @@ impl Loop {
         for held in self.held.iter_mut().rev() {
             let command = match std::mem::replace(&mut held.undo, Undo::Nothing) {
                 Undo::Nothing => continue,
+                Undo::Never => {
+                    let problem = format!("{problem}; done, and durable when there is room");
+                    held.result = Err(CallError::NotDurable(problem));
+                    continue;
+                }
                 Undo::Framework(id) => {
                     self.streams.framework_turned_away(id);
                     Command::Teardown(id)

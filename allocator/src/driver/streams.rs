@@ -127,6 +127,7 @@ impl Streams {
         self.herald.tell(&effect);
         match &effect {
             Effect::Persist(_) => {}
+            Effect::Dismiss(agent, _) => self.dismiss(*agent, effect),
             Effect::Welcome(agent)
             | Effect::Launch(agent, _)
             | Effect::LaunchGroup(agent, _)
@@ -160,6 +161,15 @@ impl Streams {
         };
         if !stream.outlet.push(effect) {
             self.drop_agent(agent);
+        }
+    }
+
+    /// Ends the stream of an agent that is not wanted any more, with a last word.
+    fn dismiss(&mut self, agent: AgentId, effect: Effect) {
+        self.newest.remove(&agent);
+        if let Some(stream) = self.agents.remove(&agent) {
+            stream.outlet.push(effect);
+            stream.outlet.end(Ended::Told);
         }
     }
 

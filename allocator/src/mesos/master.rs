@@ -14,13 +14,15 @@ pub(crate) const VERSION: &str = "1.11.0";
 pub(crate) const AGENT_PORT: u16 = 5051;
 
 /// What every agent here can, by Mesos' names.
-pub(crate) const AGENT_CAPABILITIES: [agent_info::capability::Type; 3] = {
+pub(crate) const AGENT_CAPABILITIES: [agent_info::capability::Type; 4] = {
     use agent_info::capability::Type;
-    [Type::MultiRole, Type::HierarchicalRole, Type::ReservationRefinement]
+    [Type::MultiRole, Type::HierarchicalRole, Type::ReservationRefinement, Type::AgentDraining]
 };
 /// What the allocator can, by Mesos' names.
-pub(crate) const CAPABILITIES: [capability::Type; 2] =
-    [capability::Type::AgentUpdate, capability::Type::QuotaV2];
+pub(crate) const CAPABILITIES: [capability::Type; 3] = {
+    use capability::Type;
+    [Type::AgentUpdate, Type::AgentDraining, Type::QuotaV2]
+};
 
 /// The allocator, as one client sees it.
 #[derive(Clone, Debug)]

@@ -17,6 +17,7 @@ use headroom_core::{
     machine::{Machine, State},
     resources::Amounts,
     roles::Role,
+    standing::{Drain, Standing},
     tasks::{Task, TaskStatus},
     time::Time,
     wants::Wants,
@@ -152,12 +153,30 @@ pub(super) fn agent(
         reserved: parts_out(known.kept.all()),
         domain: domain_out(known.node.domain.as_ref()),
         attributes: known.node.attributes.clone().into_iter().collect(),
+        standing: standing_out(known.standing).into(),
+        drain: known.standing.drain().map(drain_out),
+        tasks: count(known.tasks.len()),
         forecast_quality: if known.connected {
             report.forecast_quality.iter().map(quality_out).collect()
         } else {
             Vec::new()
         },
     }
+}
+
+const fn standing_out(standing: Standing) -> v1::AgentStanding {
+    match standing {
+        Standing::Active => v1::AgentStanding::Active,
+        Standing::Deactivated => v1::AgentStanding::Deactivated,
+        Standing::Draining(_) => v1::AgentStanding::Draining,
+        Standing::Drained(_) => v1::AgentStanding::Drained,
+        // Its agent is not known any more.
+        Standing::Gone => v1::AgentStanding::Unspecified,
+    }
+}
+
+fn drain_out(drain: Drain) -> v1::Drain {
+    v1::Drain { max_grace_ms: drain.max_grace.map(millis), mark_gone: drain.mark_gone }
 }
 
 fn framework(state: &State, known: &Framework) -> v1::FrameworkState {
@@ -252,6 +271,11 @@ fn warnings(
         )
     });
     first_of(&mut warnings, refusing, "agents take no new work");
+    let set_aside = state.agents.iter().filter_map(|agent| {
+        let (id, host, why) = (agent.id, &agent.node.hostname, agent.set_aside()?);
+        Some(format!("agent {id} on {host} takes no new work: {why}"))
+    });
+    first_of(&mut warnings, set_aside, "agents were set aside by operators");
     warnings
 }
 

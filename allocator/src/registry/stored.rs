@@ -6,6 +6,7 @@ use headroom_core::{
     ids::{AgentId, FrameworkId},
     quota::{Quota, UNLIMITED},
     resources::{Amounts, KINDS},
+    standing::{Drain, Standing},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -47,12 +48,66 @@ struct StoredQuota {
     limit_milli: [Option<u64>; KINDS],
 }
 
+/// What operators decided about an agent.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "standing", rename_all = "snake_case")]
+enum StoredStanding {
+    Deactivated,
+    Draining(StoredDrain),
+    Drained(StoredDrain),
+    Gone,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredDrain {
+    max_grace_ms: Option<u64>,
+    mark_gone: bool,
+}
+
+impl From<Drain> for StoredDrain {
+    fn from(drain: Drain) -> Self {
+        let ms = |grace: Duration| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        Self { max_grace_ms: drain.max_grace.map(ms), mark_gone: drain.mark_gone }
+    }
+}
+
+impl From<StoredDrain> for Drain {
+    fn from(stored: StoredDrain) -> Self {
+        let max_grace = stored.max_grace_ms.map(Duration::from_millis);
+        Self { max_grace, mark_gone: stored.mark_gone }
+    }
+}
+
+impl StoredStanding {
+    fn of(standing: Standing) -> Option<Self> {
+        Some(match standing {
+            Standing::Active => return None,
+            Standing::Deactivated => Self::Deactivated,
+            Standing::Draining(drain) => Self::Draining(drain.into()),
+            Standing::Drained(drain) => Self::Drained(drain.into()),
+            Standing::Gone => Self::Gone,
+        })
+    }
+}
+
+impl From<StoredStanding> for Standing {
+    fn from(stored: StoredStanding) -> Self {
+        match stored {
+            StoredStanding::Deactivated => Self::Deactivated,
+            StoredStanding::Draining(drain) => Self::Draining(drain.into()),
+            StoredStanding::Drained(drain) => Self::Drained(drain.into()),
+            StoredStanding::Gone => Self::Gone,
+        }
+    }
+}
+
 /// What a record is of: a later record of the same key replaces it.
 pub(crate) fn key(record: &Record) -> String {
     match record {
         Record::Framework(id, _) | Record::FrameworkRemoved(id) => format!("framework/{id}"),
         Record::Agent(id, _) | Record::AgentRemoved(id) => format!("agent/{id}"),
         Record::Reservations(id, _) => format!("reservations/{id}"),
+        Record::Standing(id, _) => format!("standing/{id}"),
         Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
         Record::Quota(name, _) | Record::QuotaRemoved(name) => format!("quota/{name}"),
     }
@@ -77,6 +132,7 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
         Record::Role(_, weight_milli, opportunistic) => {
             json(&StoredRole { weight_milli: *weight_milli, opportunistic: *opportunistic })
         }
+        Record::Standing(_, standing) => json(&StoredStanding::of(*standing)?),
         Record::Reservations(_, parts) if parts.is_empty() => None,
         Record::Reservations(_, parts) => json(parts),
         Record::Quota(_, quota) => json(&StoredQuota {
@@ -124,6 +180,10 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
             let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
             Ok(Record::Reservations(id, from_json(value)?))
         }
+        "standing" => {
+            let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
+            Ok(Record::Standing(id, from_json::<StoredStanding>(value)?.into()))
+        }
         "role" => {
             let stored: StoredRole = from_json(value)?;
             Ok(Record::Role(name.to_owned(), stored.weight_milli, stored.opportunistic))
@@ -148,6 +208,22 @@ fn from_json<T: DeserializeOwned>(value: &[u8]) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_decided_about_an_agent_comes_back() {
+        let id = AgentId::from_number(7);
+        let drain = Drain { max_grace: Some(Duration::from_secs(9)), mark_gone: true };
+        for standing in [
+            Standing::Deactivated,
+            Standing::Draining(drain),
+            Standing::Drained(Drain::default()),
+            Standing::Gone,
+        ] {
+            let record = Record::Standing(id, standing);
+            assert_eq!(decode(&key(&record), &encode(&record).unwrap()), Ok(record));
+        }
+        assert_eq!(encode(&Record::Standing(id, Standing::Active)), None);
+    }
 
     #[test]
     fn a_framework_of_one_role_is_still_read_and_one_of_several_comes_back() {

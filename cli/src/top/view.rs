@@ -102,7 +102,10 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, board: &Board, paint: Paint) {
 fn node_style(row: &NodeRow, paint: Paint) -> Style {
     if !row.node.connected {
         paint.fg(Color::Red)
-    } else if row.node.refusing_work.is_some() || row.node.revocable_quota_cpus.is_some() {
+    } else if row.node.refusing_work.is_some()
+        || row.node.revocable_quota_cpus.is_some()
+        || row.node.standing != "active"
+    {
         paint.fg(Color::Yellow)
     } else {
         Style::new()

@@ -350,6 +350,34 @@ impl Operator for Pocket {
         Err(Status::unimplemented(""))
     }
 
+    async fn deactivate_agent(
+        &self,
+        _: Request<DeactivateAgentRequest>,
+    ) -> Result<Response<AgentState>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn drain_agent(
+        &self,
+        _: Request<DrainAgentRequest>,
+    ) -> Result<Response<AgentState>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn reactivate_agent(
+        &self,
+        _: Request<ReactivateAgentRequest>,
+    ) -> Result<Response<AgentState>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn mark_agent_gone(
+        &self,
+        _: Request<MarkAgentGoneRequest>,
+    ) -> Result<Response<MarkAgentGoneResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn teardown_framework(
         &self,
         _: Request<TeardownFrameworkRequest>,

@@ -520,6 +520,10 @@ pub enum Reason {
     HealthCheck = 21,
     /// an update of `check`
     Check = 22,
+    /// an operator drains its agent
+    AgentDraining = 40,
+    /// an operator declared its agent gone, or drains it to that end
+    AgentGone = 41,
 }
 impl Reason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -549,6 +553,8 @@ impl Reason {
             Self::MaxCompletionTime => "REASON_MAX_COMPLETION_TIME",
             Self::HealthCheck => "REASON_HEALTH_CHECK",
             Self::Check => "REASON_CHECK",
+            Self::AgentDraining => "REASON_AGENT_DRAINING",
+            Self::AgentGone => "REASON_AGENT_GONE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -575,6 +581,8 @@ impl Reason {
             "REASON_MAX_COMPLETION_TIME" => Some(Self::MaxCompletionTime),
             "REASON_HEALTH_CHECK" => Some(Self::HealthCheck),
             "REASON_CHECK" => Some(Self::Check),
+            "REASON_AGENT_DRAINING" => Some(Self::AgentDraining),
+            "REASON_AGENT_GONE" => Some(Self::AgentGone),
             _ => None,
         }
     }
@@ -866,6 +874,12 @@ pub struct Welcome {
 pub struct Refused {
     #[prost(string, tag = "1")]
     pub reason: ::prost::alloc::string::String,
+    /// An operator does not want this agent any more: it ends all its tasks. Like an order, not obeyed
+    /// from an older epoch.
+    #[prost(bool, tag = "2")]
+    pub ends_tasks: bool,
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Launch {
@@ -928,6 +942,9 @@ pub struct KillTask {
     pub grace_ms: ::core::option::Option<u64>,
     #[prost(enumeration = "Reason", tag = "4")]
     pub reason: i32,
+    /// The task's own grace counts, but no more than this.
+    #[prost(uint64, optional, tag = "5")]
+    pub max_grace_ms: ::core::option::Option<u64>,
 }
 /// A task that runs on lent resources holds these as a promise from now on: it goes on running, and is
 /// lent no more. Told again until the agent names it as promised in its hello.
@@ -2881,7 +2898,48 @@ pub struct AgentState {
     /// How good the node's forecasts were of late, by resource and horizon.
     #[prost(message, repeated, tag = "24")]
     pub forecast_quality: ::prost::alloc::vec::Vec<ForecastQuality>,
+    #[prost(enumeration = "AgentStanding", tag = "25")]
+    pub standing: i32,
+    /// How it is drained.
+    #[prost(message, optional, tag = "26")]
+    pub drain: ::core::option::Option<Drain>,
+    /// Tasks and executors there, those ended but not acknowledged included.
+    #[prost(uint32, tag = "27")]
+    pub tasks: u32,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Drain {
+    /// The longest from asking a task to end to forcing it; absent: as long as each task itself says.
+    #[prost(uint64, optional, tag = "1")]
+    pub max_grace_ms: ::core::option::Option<u64>,
+    /// When all has ended the agent is gone for good.
+    #[prost(bool, tag = "2")]
+    pub mark_gone: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeactivateAgentRequest {
+    #[prost(string, tag = "1")]
+    pub agent_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DrainAgentRequest {
+    #[prost(string, tag = "1")]
+    pub agent_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub drain: ::core::option::Option<Drain>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReactivateAgentRequest {
+    #[prost(string, tag = "1")]
+    pub agent_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkAgentGoneRequest {
+    #[prost(string, tag = "1")]
+    pub agent_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkAgentGoneResponse {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FrameworkState {
     #[prost(string, tag = "1")]
@@ -3015,7 +3073,7 @@ pub struct ResetRoleRequest {
 pub struct ResetRoleResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WhyRequest {
-    /// A task id, a framework id or a framework's name.
+    /// A task id, a framework's or agent's id, or a framework's or node's name.
     #[prost(string, tag = "1")]
     pub subject: ::prost::alloc::string::String,
 }
@@ -3087,6 +3145,42 @@ pub struct ReadLogResponse {
     /// The task has ended and everything was sent.
     #[prost(bool, tag = "3")]
     pub ended: bool,
+}
+/// What operators have decided about an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AgentStanding {
+    Unspecified = 0,
+    Active = 1,
+    Deactivated = 2,
+    Draining = 3,
+    Drained = 4,
+}
+impl AgentStanding {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AGENT_STANDING_UNSPECIFIED",
+            Self::Active => "AGENT_STANDING_ACTIVE",
+            Self::Deactivated => "AGENT_STANDING_DEACTIVATED",
+            Self::Draining => "AGENT_STANDING_DRAINING",
+            Self::Drained => "AGENT_STANDING_DRAINED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AGENT_STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "AGENT_STANDING_ACTIVE" => Some(Self::Active),
+            "AGENT_STANDING_DEACTIVATED" => Some(Self::Deactivated),
+            "AGENT_STANDING_DRAINING" => Some(Self::Draining),
+            "AGENT_STANDING_DRAINED" => Some(Self::Drained),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod operator_client {
@@ -3281,7 +3375,98 @@ pub mod operator_client {
                 .insert(GrpcMethod::new("headroom.v1.Operator", "Reserve"));
             self.inner.unary(req, path, codec).await
         }
-        /// Why a framework or a task waits.
+        /// An agent has no new work from now on; what runs there runs on.
+        pub async fn deactivate_agent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeactivateAgentRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/DeactivateAgent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "DeactivateAgent"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// An agent has no new work, and what runs there is ended.
+        pub async fn drain_agent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DrainAgentRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/DrainAgent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "DrainAgent"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A deactivated or drained agent has work again.
+        pub async fn reactivate_agent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReactivateAgentRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/ReactivateAgent",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "ReactivateAgent"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// An agent is gone and never let in again; what ran there is lost, and told so.
+        pub async fn mark_agent_gone(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MarkAgentGoneRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkAgentGoneResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/MarkAgentGone",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "MarkAgentGone"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Why a framework or a task waits, or an agent has no new work.
         pub async fn why(
             &mut self,
             request: impl tonic::IntoRequest<super::WhyRequest>,
@@ -3415,7 +3600,30 @@ pub mod operator_server {
             &self,
             request: tonic::Request<super::ReserveRequest>,
         ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status>;
-        /// Why a framework or a task waits.
+        /// An agent has no new work from now on; what runs there runs on.
+        async fn deactivate_agent(
+            &self,
+            request: tonic::Request<super::DeactivateAgentRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status>;
+        /// An agent has no new work, and what runs there is ended.
+        async fn drain_agent(
+            &self,
+            request: tonic::Request<super::DrainAgentRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status>;
+        /// A deactivated or drained agent has work again.
+        async fn reactivate_agent(
+            &self,
+            request: tonic::Request<super::ReactivateAgentRequest>,
+        ) -> std::result::Result<tonic::Response<super::AgentState>, tonic::Status>;
+        /// An agent is gone and never let in again; what ran there is lost, and told so.
+        async fn mark_agent_gone(
+            &self,
+            request: tonic::Request<super::MarkAgentGoneRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkAgentGoneResponse>,
+            tonic::Status,
+        >;
+        /// Why a framework or a task waits, or an agent has no new work.
         async fn why(
             &self,
             request: tonic::Request<super::WhyRequest>,
@@ -3721,6 +3929,186 @@ pub mod operator_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReserveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/DeactivateAgent" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeactivateAgentSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::DeactivateAgentRequest>
+                    for DeactivateAgentSvc<T> {
+                        type Response = super::AgentState;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeactivateAgentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::deactivate_agent(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeactivateAgentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/DrainAgent" => {
+                    #[allow(non_camel_case_types)]
+                    struct DrainAgentSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::DrainAgentRequest>
+                    for DrainAgentSvc<T> {
+                        type Response = super::AgentState;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DrainAgentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::drain_agent(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DrainAgentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/ReactivateAgent" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReactivateAgentSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::ReactivateAgentRequest>
+                    for ReactivateAgentSvc<T> {
+                        type Response = super::AgentState;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReactivateAgentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::reactivate_agent(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReactivateAgentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/MarkAgentGone" => {
+                    #[allow(non_camel_case_types)]
+                    struct MarkAgentGoneSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::MarkAgentGoneRequest>
+                    for MarkAgentGoneSvc<T> {
+                        type Response = super::MarkAgentGoneResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MarkAgentGoneRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::mark_agent_gone(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MarkAgentGoneSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

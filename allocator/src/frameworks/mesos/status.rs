@@ -27,7 +27,9 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
     if !status.payload.is_empty()
         && let Ok(own) = v1::TaskStatus::decode(status.payload.as_slice())
     {
-        return v1::TaskStatus { source: Some(Source::Executor.into()), ..own };
+        let own = v1::TaskStatus { source: Some(Source::Executor.into()), ..own };
+        let by_operator = [Reason::AgentDraining, Reason::AgentGone].contains(&status.reason);
+        return if by_operator { drained(status, own, traits) } else { own };
     }
     let (source, reason) = origin(status);
     let is_text_for_people = !status.message.is_empty();
@@ -40,6 +42,20 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
         check_status: status.check.map(check::status_out),
         ..v1::TaskStatus::default()
     }
+}
+
+/// What an executor said of a task that ends because its agent is drained.
+fn drained(status: &TaskStatus, own: v1::TaskStatus, traits: &Traits) -> v1::TaskStatus {
+    let state = match own.state() {
+        v1::TaskState::TaskKilling | v1::TaskState::TaskKilled
+            if status.reason == Reason::AgentGone =>
+        {
+            state_out(status.state, status.reason, traits).into()
+        }
+        _ => own.state,
+    };
+    let reason = origin(status).1.map(Into::into);
+    v1::TaskStatus { state, reason, ..own }
 }
 
 fn seconds(timestamp_ms: u64) -> f64 {
@@ -56,6 +72,11 @@ pub(crate) fn state_out(state: TaskState, reason: Reason, traits: &Traits) -> v1
     let aware = |state| if traits.partition_aware { state } else { Wire::TaskLost };
     match (state, reason) {
         (TaskState::Killed, Reason::Preempted) => aware(Wire::TaskGone),
+        // Those who do not know of it are told of a drained agent's tasks as of any that were killed.
+        (TaskState::Killing | TaskState::Killed, Reason::AgentGone) if traits.partition_aware => {
+            Wire::TaskGoneByOperator
+        }
+        (TaskState::Lost, Reason::AgentGone) => aware(Wire::TaskGoneByOperator),
         (TaskState::Staging, _) => Wire::TaskStaging,
         (TaskState::Running, _) => Wire::TaskRunning,
         (TaskState::Killing, _) if traits.task_killing => Wire::TaskKilling,
@@ -80,6 +101,11 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
             (Source::Executor, None)
         }
         Reason::KilledByOperator => (Source::Agent, None),
+        Reason::AgentDraining => (Source::Agent, Some(Why::AgentDraining)),
+        Reason::AgentGone if status.state == TaskState::Lost => {
+            (Source::Master, Some(Why::AgentRemovedByOperator))
+        }
+        Reason::AgentGone => (Source::Agent, Some(Why::AgentDraining)),
         Reason::MemoryLimit => (Source::Agent, Some(Why::ContainerLimitationMemory)),
         Reason::Preempted => (Source::Agent, Some(Why::ContainerPreempted)),
         Reason::LaunchFailed | Reason::StateDirectoryFull => {

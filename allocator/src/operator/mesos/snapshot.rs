@@ -10,10 +10,12 @@ use headroom_core::{
     quota::Quota,
     reservation::Parts,
     resources::{Amounts, Resources},
+    standing::Standing,
     tasks::{Task, TaskState, TaskStatus},
     time::Time,
 };
-use std::{collections::HashMap, sync::Arc};
+use headroom_proto::mesos::v1::{DrainConfig, DrainInfo, DrainState, DurationInfo};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// A node.
 pub(super) struct AgentSeen {
@@ -27,6 +29,7 @@ pub(super) struct AgentSeen {
     pub(super) lent: Amounts,
     pub(super) lent_offered: Amounts,
     pub(super) lendable: Amounts,
+    pub(super) standing: Standing,
 }
 
 /// A framework.
@@ -114,6 +117,27 @@ impl TaskSeen {
 }
 
 impl AgentSeen {
+    /// Whether work may be given to it, as far as operators go.
+    pub(super) const fn is_active(&self) -> bool {
+        self.connected && self.standing.is_active()
+    }
+
+    /// How it is or was drained.
+    pub(super) fn drain_info(&self) -> Option<DrainInfo> {
+        let drain = self.standing.drain()?;
+        let is_over = matches!(self.standing, Standing::Drained(_));
+        let state = if is_over { DrainState::Drained } else { DrainState::Draining };
+        let nanoseconds = |grace: Duration| i64::try_from(grace.as_nanos()).unwrap_or(i64::MAX);
+        let max_grace_period = drain.max_grace.map(nanoseconds);
+        Some(DrainInfo {
+            state: state.into(),
+            config: DrainConfig {
+                max_grace_period: max_grace_period.map(|nanoseconds| DurationInfo { nanoseconds }),
+                mark_gone: Some(drain.mark_gone),
+            },
+        })
+    }
+
     pub(super) fn of(agent: &Agent) -> Self {
         Self {
             id: agent.id,
@@ -126,6 +150,7 @@ impl AgentSeen {
             lent: agent.lent,
             lent_offered: agent.lent_offered,
             lendable: agent.lendable,
+            standing: agent.standing,
         }
     }
 }

@@ -7,7 +7,6 @@ use headroom_proto::mesos::v1::master::call::Type;
 
 const FILES: &str = "files are read through `headroom logs`, not through the master";
 const VOLUMES: &str = "volumes keep their size; destroy one and create a larger one";
-const DRAIN: &str = "agents cannot be drained or deactivated yet; stop the agent on its node";
 const MAINTENANCE: &str = "maintenance cannot be scheduled yet; stop the agents on their nodes";
 
 /// All calls.
@@ -21,7 +20,7 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::ListFiles, NotYet(FILES)),
     (Type::ReadFile, NotYet(FILES)),
     (Type::GetState, Yes),
-    (Type::GetAgents, But("without times of registration")),
+    (Type::GetAgents, But("without times of registration and draining")),
     (Type::GetFrameworks, But("frameworks that have ended are not kept")),
     (Type::GetExecutors, But("without their commands")),
     (Type::GetOperations, But("always empty: operations are done at once")),
@@ -42,15 +41,15 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::UpdateMaintenanceSchedule, NotYet(MAINTENANCE)),
     (Type::StartMaintenance, NotYet(MAINTENANCE)),
     (Type::StopMaintenance, NotYet(MAINTENANCE)),
-    (Type::DrainAgent, NotYet(DRAIN)),
-    (Type::DeactivateAgent, NotYet(DRAIN)),
-    (Type::ReactivateAgent, NotYet(DRAIN)),
+    (Type::DrainAgent, But("executors are ended too, once their tasks are")),
+    (Type::DeactivateAgent, Yes),
+    (Type::ReactivateAgent, Yes),
     (Type::GetQuota, Yes),
     (Type::UpdateQuota, But("`force` changes nothing: what the cluster has is not compared")),
     (Type::SetQuota, Yes),
     (Type::RemoveQuota, Yes),
     (Type::Teardown, Yes),
-    (Type::MarkAgentGone, NotYet("an agent is given up by itself after agent_timeout")),
+    (Type::MarkAgentGone, But("its agent ends all its tasks, and asks again in vain")),
 ];
 
 /// The old paths, each also behind `/master`, with any method.

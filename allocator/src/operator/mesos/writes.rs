@@ -17,15 +17,18 @@ use headroom_core::{
     reservation::{Operation, Parts},
     resources::Amounts,
     roles::is_role_name,
+    standing::Drain,
 };
 use headroom_proto::mesos::v1::{
-    Resource, WeightInfo, master::Call, master::call::Type, quota::QuotaConfig, value::Scalar,
+    self, Resource, WeightInfo, master::Call, master::call::Type, quota::QuotaConfig, value::Scalar,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tracing::info;
 
 /// Roles in one call: at most.
 const MAX_NAMED: usize = 10_000;
+/// What Mesos says of an agent that it does not know.
+const NO_AGENT: &str = "No agent found with specified ID";
 
 type Refused = Box<Response>;
 
@@ -49,8 +52,14 @@ pub(super) async fn write(driver: &Driver, call: Call) -> Result<StatusCode, Ref
     let kind = call.r#type();
     let (code, commands) = commands_in(driver, call).await?;
     for command in commands {
+        let is_gone = matches!(command, Command::MarkGone(_));
         info!(call = kind.as_str_name(), "an operator asked by the Mesos API");
-        driver.call(command).await.map_err(|error| refused(&error))?;
+        driver.call(command).await.map_err(|error| match error {
+            CallError::Refused(Refusal::UnknownAgent(_)) if is_gone => {
+                refuse(StatusCode::NOT_FOUND, NO_AGENT)
+            }
+            error => refused(&error),
+        })?;
     }
     Ok(code)
 }
@@ -105,6 +114,28 @@ async fn commands_in(driver: &Driver, call: Call) -> Result<(StatusCode, Vec<Com
             let named = call.destroy_volumes.ok_or_else(|| missing("destroy_volumes"))?;
             operation(&named.agent_id.value, Operation::Destroy, &named.volumes)?
         }
+        Type::DeactivateAgent => {
+            let deactivate = call.deactivate_agent.ok_or_else(|| missing("deactivate_agent"))?;
+            (ok, vec![Command::Deactivate(agent_in(&deactivate.agent_id)?)])
+        }
+        Type::DrainAgent => {
+            let asked = call.drain_agent.ok_or_else(|| missing("drain_agent"))?;
+            let grace = asked.max_grace_period.map(Duration::try_from).transpose();
+            let wrong_grace = |_| wrong("'drain_agent.max_grace_period' is negative");
+            let max_grace = grace.map_err(wrong_grace)?;
+            let drain = Drain { max_grace, mark_gone: asked.mark_gone() };
+            (ok, vec![Command::Drain(agent_in(&asked.agent_id)?, drain)])
+        }
+        Type::ReactivateAgent => {
+            let reactivate = call.reactivate_agent.ok_or_else(|| missing("reactivate_agent"))?;
+            (ok, vec![Command::Reactivate(agent_in(&reactivate.agent_id)?)])
+        }
+        Type::MarkAgentGone => {
+            let mark = call.mark_agent_gone.ok_or_else(|| missing("mark_agent_gone"))?;
+            let id = mark.agent_id.value.parse::<AgentId>();
+            let not_found = || refuse(StatusCode::NOT_FOUND, NO_AGENT);
+            (ok, vec![Command::MarkGone(id.map_err(|_| not_found())?)])
+        }
         Type::Teardown => {
             let teardown = call.teardown.ok_or_else(|| missing("teardown"))?;
             let id = teardown.framework_id.value.parse::<FrameworkId>();
@@ -123,9 +154,13 @@ fn operation(
     kind: impl FnOnce(Parts) -> Operation,
     entries: &[Resource],
 ) -> Result<(StatusCode, Vec<Command>), Refused> {
-    let agent: AgentId = agent.parse().map_err(|_| wrong("No agent found with specified ID"))?;
+    let agent: AgentId = agent.parse().map_err(|_| wrong(NO_AGENT))?;
     let parts = resources_in(entries).map_err(wrong)?.parts;
     Ok((StatusCode::ACCEPTED, vec![Command::Reserve(agent, kind(parts))]))
+}
+
+fn agent_in(id: &v1::AgentId) -> Result<AgentId, Refused> {
+    id.value.parse().map_err(|_| wrong(NO_AGENT))
 }
 
 fn role_in(name: String) -> Result<String, Refused> {

@@ -10,6 +10,7 @@ use crate::{
 };
 use headroom_core::{ids::AgentId, reservation::Parts, resources::Resources};
 use headroom_proto::mesos::{json, v1};
+use prost::{Message, Name};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +31,8 @@ pub(super) struct Slave<'a> {
     unreserved_resources: Bag,
     active: bool,
     deactivated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain_info: Option<Box<RawValue>>,
     version: &'static str,
     capabilities: Vec<&'static str>,
     #[serde(flatten)]
@@ -85,8 +88,9 @@ impl<'a> Slave<'a> {
             offered_resources: Bag::both(&agent.offered, agent.lent_offered),
             reserved_resources: by_role,
             unreserved_resources: Bag::both(&unreserved, agent.lendable),
-            active: agent.connected,
-            deactivated: false,
+            active: agent.is_active(),
+            deactivated: !agent.standing.is_active(),
+            drain_info: agent.drain_info().as_ref().and_then(raw),
             version: VERSION,
             capabilities: AGENT_CAPABILITIES.iter().map(|kind| kind.as_str_name()).collect(),
             full: None,
@@ -122,9 +126,12 @@ impl<'a> Slave<'a> {
 fn full(resources: &Resources, reserved: &Parts, revocable: bool) -> Vec<Box<RawValue>> {
     let style = Style { revocable, refined: true, allocated_to: None };
     let entries = resources_out(resources, reserved, style).into_iter().map(both_forms);
-    let texts = entries.map(|entry| RawValue::from_string(json::to_string(&entry)));
+    entries.filter_map(|entry| raw(&entry)).collect()
+}
+
+fn raw<M: Message + Name>(message: &M) -> Option<Box<RawValue>> {
     // What `json` writes is JSON.
-    texts.filter_map(Result::ok).collect()
+    RawValue::from_string(json::to_string(message)).ok()
 }
 
 /// The old endpoints tell reservations in the old form too, where that can say them.

@@ -50,7 +50,7 @@ impl<'a> State<'a> {
         started_s: f64,
         flags: &'a BTreeMap<String, String>,
     ) -> Self {
-        let connected = snapshot.agents.iter().filter(|agent| agent.connected).count();
+        let active = snapshot.agents.iter().filter(|agent| agent.is_active()).count();
         Self {
             version: VERSION,
             start_time: started_s,
@@ -59,8 +59,8 @@ impl<'a> State<'a> {
             pid: master.pid(),
             hostname: &master.hostname,
             capabilities: CAPABILITIES.iter().map(|kind| kind.as_str_name()).collect(),
-            activated_slaves: connected,
-            deactivated_slaves: snapshot.agents.len() - connected,
+            activated_slaves: active,
+            deactivated_slaves: snapshot.agents.len() - active,
             unreachable_slaves: 0,
             leader: master.pid(),
             leader_info: Leader {
