@@ -19,6 +19,7 @@ use headroom_proto::v1::{
     agent_message::Message as In, allocator_message::Message as Out,
 };
 use std::{
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -48,8 +49,13 @@ impl Door {
         Self { driver, directory, orders: Orders { epoch, step } }
     }
 
-    async fn hello(&self, hello: v1::Hello) -> Result<Response<Outgoing>, Status> {
-        let (hello, introduction) = hello_in(hello)?;
+    async fn hello(
+        &self,
+        hello: v1::Hello,
+        from: Option<SocketAddr>,
+    ) -> Result<Response<Outgoing>, Status> {
+        let (mut hello, introduction) = hello_in(hello)?;
+        hello.ip = ip_of(&introduction.address, from);
         let hostname = hello.hostname.clone();
         if introduction.epoch > u64::from(self.orders.epoch) {
             // It would refuse every order of ours (see Launch.epoch).
@@ -69,7 +75,9 @@ impl Door {
                 let refused = v1::Refused { reason: refusal.to_string(), ..<_>::default() };
                 return Ok(Response::new(Outgoing::refused(refused)));
             }
-            Err(CallError::Refused(refusal @ Refusal::AgentGone(_))) => {
+            Err(CallError::Refused(
+                refusal @ (Refusal::AgentGone(_) | Refusal::MachineDown(_)),
+            )) => {
                 warn!(hostname, "refused an agent: {refusal}");
                 let epoch = self.orders.epoch.into();
                 let refused = v1::Refused { reason: refusal.to_string(), ends_tasks: true, epoch };
@@ -95,13 +103,14 @@ impl Service for Door {
         &self,
         request: Request<Streaming<AgentMessage>>,
     ) -> Result<Response<Outgoing>, Status> {
+        let from = request.remote_addr();
         let mut messages = request.into_inner();
         let first = tokio::time::timeout(HELLO_TIMEOUT, messages.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no hello came"))??;
         let Some(In::Hello(hello)) = first.and_then(|first| first.message) else {
             return Err(Status::invalid_argument("message: the first must be a hello"));
         };
-        let response = self.hello(hello).await?;
+        let response = self.hello(hello, from).await?;
         if let Some(standing) = &response.get_ref().standing {
             let (link, driver) = (standing.link, self.driver.clone());
             let listening = Listening {
@@ -114,6 +123,15 @@ impl Service for Door {
         }
         Ok(response)
     }
+}
+
+/// The address that machines are told apart by: the one that the agent serves on, or, where that
+/// is for its own node only, the one that it calls from.
+fn ip_of(address: &str, from: Option<SocketAddr>) -> String {
+    let own = address.parse().map(|address: SocketAddr| address.ip()).ok();
+    let own = own.filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    let ip = own.or_else(|| from.map(|from| from.ip().to_canonical()));
+    ip.map(|ip| ip.to_string()).unwrap_or_default()
 }
 
 /// What one agent says, from its hello to its end.

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod amounts;
 mod check;
 pub(crate) mod container;
+pub(crate) mod maintenance;
 pub(crate) mod quality;
 pub(crate) mod reserved;
 pub(crate) mod scheduler;
@@ -52,7 +53,9 @@ impl From<CallError> for Status {
                 | Refusal::UnknownTask(_) => Self::not_found(text),
                 Refusal::WrongSession(_) => Self::unauthenticated(text),
                 Refusal::Invalid(_) => Self::invalid_argument(text),
-                Refusal::Reservation(..) | Refusal::AgentGone(_) => Self::failed_precondition(text),
+                Refusal::Reservation(..) | Refusal::AgentGone(_) | Refusal::MachineDown(_) => {
+                    Self::failed_precondition(text)
+                }
                 Refusal::Bound { .. } => Self::resource_exhausted(text),
             },
         }

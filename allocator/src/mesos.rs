@@ -4,6 +4,8 @@
 pub(crate) mod http;
 pub(crate) mod master;
 pub(crate) mod node;
+pub(crate) mod operation;
 pub(crate) mod paths;
+pub(crate) mod pieces;
 pub(crate) mod resources;
 pub(crate) mod support;

@@ -1,13 +1,21 @@
 //! The door for people and their tools: `headroom.v1.Operator`.
 
 mod cluster;
+mod maintenance;
 pub mod mesos;
 mod subject;
 
 use crate::{
     agents::{Directory, FileError},
     config::weight_milli,
-    convert::{amounts::quota_in, reserved::operation_in, scheduler, task::grace_in, wrong},
+    convert::{
+        amounts::quota_in,
+        maintenance::{machines_in, windows_in},
+        reserved::operation_in,
+        scheduler,
+        task::grace_in,
+        wrong,
+    },
     driver::Driver,
 };
 use headroom_core::{command::Command, ids::AgentId, roles::is_role_name, standing::Drain};
@@ -56,6 +64,11 @@ impl Door {
         });
         let gone = || v1::AgentState { agent_id: id.to_string(), ..v1::AgentState::default() };
         Ok(Response::new(agent.await?.unwrap_or_else(gone)))
+    }
+
+    async fn maintenance(&self) -> Result<Response<v1::Maintenance>, Status> {
+        let maintenance = self.driver.query(|machine, _| maintenance::maintenance(machine.state()));
+        Ok(Response::new(maintenance.await?))
     }
 
     async fn role(&self, name: String) -> Result<v1::Role, Status> {
@@ -189,6 +202,44 @@ impl Operator for Door {
         self.driver.call(Command::MarkGone(id)).await?;
         info!(agent = %id, "an operator declared an agent gone");
         Ok(Response::new(v1::MarkAgentGoneResponse {}))
+    }
+
+    async fn get_maintenance(
+        &self,
+        _: Request<v1::GetMaintenanceRequest>,
+    ) -> Result<Response<v1::Maintenance>, Status> {
+        self.maintenance().await
+    }
+
+    async fn set_maintenance(
+        &self,
+        request: Request<v1::SetMaintenanceRequest>,
+    ) -> Result<Response<v1::Maintenance>, Status> {
+        let windows = windows_in(request.into_inner().windows)?;
+        let count = windows.len();
+        self.driver.call(Command::SetSchedule(windows)).await?;
+        info!(windows = count, "an operator scheduled maintenance");
+        self.maintenance().await
+    }
+
+    async fn start_maintenance(
+        &self,
+        request: Request<v1::StartMaintenanceRequest>,
+    ) -> Result<Response<v1::Maintenance>, Status> {
+        let machines = machines_in("machines", request.into_inner().machines)?;
+        info!(?machines, "an operator takes machines down");
+        self.driver.call(Command::StartMaintenance(machines)).await?;
+        self.maintenance().await
+    }
+
+    async fn stop_maintenance(
+        &self,
+        request: Request<v1::StopMaintenanceRequest>,
+    ) -> Result<Response<v1::Maintenance>, Status> {
+        let machines = machines_in("machines", request.into_inner().machines)?;
+        info!(?machines, "an operator takes machines up");
+        self.driver.call(Command::StopMaintenance(machines)).await?;
+        self.maintenance().await
     }
 
     async fn why(

@@ -222,7 +222,9 @@ async fn what_is_wrong_with_a_call_is_answered_by_its_code() {
             br#"{"type":"DRAIN_AGENT","drain_agent":{"agent_id":{"value":"A"}}}"#,
             400,
         ),
-        ("POST /machine/down", JSON, b"[]", 501),
+        ("POST /machine/down", JSON, b"[]", 400),
+        ("POST /machine/up", JSON, br#"[{"hostname":"x"}]"#, 400),
+        ("POST /maintenance/schedule", JSON, br#"{"windows":[{}]}"#, 400),
         ("GET /files/browse?path=x", "", b"", 501),
         ("GET /nothing", "", b"", 404),
     ] {
@@ -544,5 +546,40 @@ async fn agents_are_deactivated_drained_and_gone() {
     assert_eq!((status.state(), status.reason()), (v1::TaskState::Lost, v1::Reason::AgentGone));
     let nobody = json!({ "type": "MARK_AGENT_GONE", "mark_agent_gone": { "agent_id": { "value": "A1-99" } } });
     assert_eq!(post(address, &nobody).await.status, 404);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn maintenance_by_both_apis() {
+    let cluster = Cluster::start().await;
+    let address = cluster.address();
+    let when = json!({ "start": { "nanoseconds": 5 }, "duration": { "nanoseconds": 7 } });
+    let machine = json!({ "hostname": "N1" });
+    let windows = |machine: &Value| json!({ "windows": [{ "machine_ids": [machine], "unavailability": when }] });
+    let body = windows(&machine).to_string();
+    let answer = ask(address, "POST /maintenance/schedule", JSON, body.as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let named = json!({ "hostname": "n1" });
+    assert_eq!(get(address, "/master/maintenance/schedule").await.json(), windows(&named));
+    let schedule = asked(address, "GET_MAINTENANCE_SCHEDULE").await;
+    assert_eq!(schedule["schedule"], windows(&named));
+    let status = get(address, "/maintenance/status").await.json();
+    assert_eq!(status["draining_machines"][0]["id"], named);
+    let id = cluster.agent.id.clone();
+    let drain = json!({ "type": "DRAIN_AGENT", "drain_agent": { "agent_id": { "value": id } } });
+    let refused = post(address, &drain).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("part of a maintenance schedule"), "{}", refused.text());
+
+    let machines = json!([named]).to_string();
+    let down = || ask(address, "POST /machine/down", JSON, machines.as_bytes());
+    assert_eq!(down().await.status, 200);
+    assert_eq!(down().await.status, 400, "it is down already");
+    let status = asked(address, "GET_MAINTENANCE_STATUS").await["status"].clone();
+    assert_eq!(status, json!({ "down_machines": [named] }));
+    let stop = json!({ "type": "STOP_MAINTENANCE", "stop_maintenance": { "machines": [named] } });
+    assert_eq!(post(address, &stop).await.status, 200);
+    assert_eq!(post(address, &stop).await.status, 400, "it is not in the schedule");
+    assert_eq!(get(address, "/maintenance/status").await.json(), json!({}));
     cluster.stop().await;
 }

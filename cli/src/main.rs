@@ -11,6 +11,7 @@ mod frameworks;
 mod kill;
 mod log;
 mod logs;
+mod maintenance;
 mod output;
 mod ps;
 mod quantities;
@@ -89,6 +90,7 @@ enum Command {
     Drain(agents::DrainArgs),
     Reactivate(agents::ReactivateArgs),
     Gone(agents::GoneArgs),
+    Maintenance(maintenance::MaintenanceArgs),
     /// List frameworks
     Frameworks,
     Teardown(frameworks::TeardownArgs),
@@ -166,6 +168,7 @@ async fn ask(command: Command, address: &Address, output: Output) -> Result<u8, 
         Command::Drain(args) => agents::drain(args, &client, output).await?,
         Command::Reactivate(args) => agents::reactivate(args, &client, output).await?,
         Command::Gone(args) => agents::gone(args, &client, output).await?,
+        Command::Maintenance(args) => maintenance::maintenance(args, &client, output).await?,
         Command::Frameworks => frameworks::frameworks(&client, output).await?,
         Command::Teardown(args) => frameworks::teardown(args, &client, output).await?,
         // Dispatched before the runtime or above.

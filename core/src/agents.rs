@@ -7,6 +7,7 @@ use crate::{
     fit::Columns,
     ids::{AgentId, OfferId, TaskHandle},
     kept::Kept,
+    maintenance::Unavailability,
     overcommit::Peaks,
     ports::Ports,
     reservation::Parts,
@@ -34,6 +35,10 @@ pub struct Node {
     pub attributes: BTreeMap<String, String>,
     /// Where it stands, if it says so.
     pub domain: Option<Domain>,
+    /// Its IPv4 address, as far as it is known.
+    pub ip: String,
+    /// When it is not to be counted on, if that is known.
+    pub unavailability: Option<Unavailability>,
 }
 
 /// One node.

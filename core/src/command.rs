@@ -6,7 +6,9 @@ use crate::{
     domain::Domain,
     executor::{Executor, Kind},
     forecast::Quality,
-    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    ids::{AgentId, FrameworkId, InverseOfferId, OfferId, TaskHandle},
+    inverse::Answer,
+    maintenance::{MachineId, Window},
     minimum::Minimum,
     operate::Deeds,
     quota::Quota,
@@ -26,6 +28,8 @@ pub struct AgentHello {
     pub hostname: String,
     /// All that the node has to give.
     pub total: Resources,
+    /// The node's IPv4 address, as far as it is known.
+    pub ip: String,
     /// Texts by which frameworks choose nodes.
     pub attributes: BTreeMap<String, String>,
     /// Where the node stands, if it says so.
@@ -234,6 +238,10 @@ pub enum Command {
     Acknowledge(Caller, String, [u8; 16]),
     /// A framework asks how tasks are; none named: all.
     Reconcile(Caller, Vec<String>),
+    /// A framework has taken note of what became of an operation.
+    AcknowledgeOperation(Caller, String, [u8; 16]),
+    /// A framework asks how operations are, by its names and where they were; none named: all.
+    ReconcileOperations(Caller, Vec<(String, Option<AgentId>)>),
     /// A framework has something to say to an executor of its own, by id.
     ToExecutor(Caller, AgentId, String, Vec<u8>),
     /// An executor has something to say to its framework.
@@ -256,6 +264,14 @@ pub enum Command {
     Reactivate(AgentId),
     /// The operator says that it is gone and never comes back.
     MarkGone(AgentId),
+    /// The operator sets when which machines are to be unavailable.
+    SetSchedule(Vec<Window>),
+    /// The operator takes machines of the schedule down: their agents are shut off.
+    StartMaintenance(Vec<MachineId>),
+    /// The operator has them up again, and out of the schedule.
+    StopMaintenance(Vec<MachineId>),
+    /// A framework answers inverse offers; it is not asked the same again for a while.
+    AnswerInverse(Caller, Vec<InverseOfferId>, Answer, Duration),
     /// The operator sets what a role is guaranteed and what it may not pass; none: neither.
     SetQuota(String, Option<Quota>),
     /// A time step ends: account for it.

@@ -17,6 +17,10 @@ pub(crate) enum Deadline {
     Framework(FrameworkId),
     /// An agent has been silent too long.
     Agent(AgentId),
+    /// What became of operations is told again.
+    Feedback(FrameworkId),
+    /// Frameworks may be asked again about an agent that is to be unavailable.
+    Summons(AgentId),
     /// What is left on a draining agent is told to end again.
     Drain(AgentId),
 }

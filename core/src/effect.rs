@@ -4,7 +4,10 @@ use crate::{
     agents::Node,
     command::FrameworkInfo,
     executor::Kind,
-    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    feedback::OperationStatus,
+    ids::{AgentId, FrameworkId, InverseOfferId, OfferId, TaskHandle},
+    inverse::InverseOffer,
+    maintenance::Maintenance,
     quota::Quota,
     reservation::Parts,
     resources::Resources,
@@ -57,6 +60,8 @@ pub enum Record {
     Reservations(AgentId, Parts),
     /// What operators have decided about an agent; active: nothing.
     Standing(AgentId, Standing),
+    /// When which machines are to be unavailable, and which are down.
+    Maintenance(Maintenance),
 }
 
 /// All that may leave.
@@ -72,8 +77,14 @@ pub enum Effect {
     Offers(FrameworkId, Vec<Arc<OfferMade>>),
     /// Take an offer back.
     Rescind(FrameworkId, OfferId, String),
+    /// Ask a framework to be off agents in time.
+    InverseOffers(FrameworkId, Vec<InverseOffer>),
+    /// Do not ask it any more.
+    RescindInverse(FrameworkId, InverseOfferId),
     /// Tell a framework how a task is.
     Update(FrameworkId, TaskStatus),
+    /// Tell a framework what became of an operation.
+    Operation(FrameworkId, OperationStatus),
     /// Tell a framework that an agent is lost.
     AgentLost(FrameworkId, AgentId, String),
     /// Tell a framework that an executor of its own has ended: its id, and the status of its main

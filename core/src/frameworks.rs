@@ -4,6 +4,7 @@
 use crate::{
     command::FrameworkInfo,
     executor::ExecutorKey,
+    feedback::Told,
     ids::{FrameworkId, TaskHandle},
     roles::RoleSlot,
     seat::SeatSlot,
@@ -49,6 +50,10 @@ pub struct Framework {
     pub tasks: BTreeMap<Arc<str>, TaskHandle>,
     /// Its executors.
     pub executors: BTreeMap<ExecutorKey, TaskHandle>,
+    /// Operations whose end it has not acknowledged, by its names for them.
+    pub operations: BTreeMap<String, Told>,
+    /// Whether a deadline stands to tell of them again.
+    pub(crate) tells_again: bool,
 }
 
 impl Framework {
@@ -62,6 +67,8 @@ impl Framework {
             seats: BTreeMap::new(),
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            tells_again: false,
         }
     }
 

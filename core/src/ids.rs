@@ -89,6 +89,7 @@ macro_rules! id {
 id!(AgentId, 'A', "an agent", "One node's agent, for as long as its state directory lives.");
 id!(FrameworkId, 'F', "a framework", "One framework, over all its subscriptions.");
 id!(OfferId, 'O', "an offer", "One offer.");
+id!(InverseOfferId, 'I', "an inverse offer", "One inverse offer.");
 id!(TaskHandle, 'T', "a task", "One launch of one task.");
 
 /// Gives out ids of one epoch.

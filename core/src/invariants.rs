@@ -1,6 +1,7 @@
 //! What must hold after every command; checked in debug builds, tests and simulation.
 
 use crate::{
+    feedback::MAX_UNACKNOWLEDGED,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
     machine::Machine,
     overcommit::Peaks,
@@ -51,6 +52,9 @@ pub enum Violation {
     /// An agent's filters.
     #[error("agent {0}: its filters contradict one another, or one is over")]
     Filters(AgentId),
+    /// A framework is not asked to be off an agent.
+    #[error("agent {0} is to be unavailable and framework {1}, which is there, was not asked")]
+    Unasked(AgentId, FrameworkId),
     /// An agent has something free that a framework would be offered.
     #[error("agent {0} has something free that could be offered to framework {1}")]
     Missed(AgentId, FrameworkId),
@@ -96,6 +100,7 @@ impl Machine {
         self.check_roles(&sums)?;
         self.check_filters(now)?;
         self.check_orders()?;
+        self.check_inverse(now)?;
         self.check_nothing_is_missed()
     }
 
@@ -272,6 +277,10 @@ impl Machine {
             };
             if named.len() != framework.seats.len() || !named.iter().all(sits) {
                 return Err(Violation::Seats(framework.id));
+            }
+            let waits = framework.operations.len();
+            if waits > MAX_UNACKNOWLEDGED || (waits > 0 && !framework.tells_again) {
+                return Err(Violation::Derived("what is told again of operations"));
             }
             seats += named.len();
         }

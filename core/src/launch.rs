@@ -46,13 +46,18 @@ impl Machine {
         refusal: Duration,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
-        self.caller(caller)?;
+        if deeds.left_out.is_none() {
+            self.check_wishes(caller, &deeds.wishes)?;
+        }
         let fault = self.offers_fault(caller, offers);
         let own: Vec<_> = offers.iter().filter(|id| self.is_own(caller, **id)).copied().collect();
         let there = own.iter().filter_map(|id| self.state.offers.get(*id));
         let there: Vec<_> = if fault.is_none() { there.collect() } else { Vec::new() };
         let (all, mut rest) = self.operated(&there, &deeds.operations)?;
         let taken: Vec<_> = own.iter().filter_map(|id| self.withdraw(*id)).collect();
+        if let Some(why) = deeds.left_out.as_ref().or(fault.as_ref()) {
+            Self::tell_undone(caller.framework, &deeds.wishes, why, effects);
+        }
         if let Some(fault) = fault {
             for (launch, _) in deeds.launches.iter().chain(deeds.groups.iter().flatten()) {
                 let status =
@@ -64,6 +69,8 @@ impl Machine {
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
         if !deeds.operations.is_empty() {
             self.rearrange(first.made.agent, &all, effects);
+            let agent = first.made.agent;
+            self.tell_done(now, caller.framework, agent, deeds.wishes, effects);
         }
         for launch in deeds.launches {
             self.launch_together(now, first, vec![launch], &mut rest, false, effects);
@@ -298,6 +305,7 @@ impl Machine {
         };
         self.state.tasks.by_handle.insert(handle, Box::new(task));
         let role = self.state.roles.get(role).name.to_string();
+        self.summon_later(agent);
         Some(LaunchOrder {
             handle,
             framework,

@@ -9,7 +9,9 @@ use crate::{
     fairness::Orders,
     frameworks::Frameworks,
     ids::{AgentId, FrameworkId, Ids},
+    inverse::InverseOffers,
     ledger::Ledger,
+    maintenance::Maintenance,
     offer::Offers,
     offering::{Outbox, Picks},
     overcommit::STALE_STEPS,
@@ -99,6 +101,9 @@ pub enum Refusal {
         "an operator has declared agent {0} gone; to use its node again start its agent with a new state directory"
     )]
     AgentGone(AgentId),
+    /// An operator has taken the agent's machine down.
+    #[error("an operator has taken machine {0} down; its agent is let in again when it is up")]
+    MachineDown(String),
     /// A field is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -138,6 +143,10 @@ pub struct State {
     pub abandoned: BTreeMap<AgentId, Parts>,
     /// What operators have decided about agents that are not here: given up, or gone.
     pub absent: BTreeMap<AgentId, Standing>,
+    /// When which machines are to be unavailable.
+    pub maintenance: Maintenance,
+    /// What frameworks are asked for that.
+    pub inverse: InverseOffers,
     /// Where the allocator is.
     pub domain: Option<Domain>,
 }
@@ -161,6 +170,8 @@ pub struct Machine {
     pub(crate) questions: Questions,
     /// Draining agents on which something has ended.
     pub(crate) ebbing: BTreeSet<AgentId>,
+    /// Agents that are to be unavailable, and of which it is to be looked at who has to be asked.
+    pub(crate) summoning: BTreeSet<AgentId>,
     /// Where the looking anew goes on in the next step.
     next_look: usize,
 }
@@ -179,6 +190,8 @@ impl Machine {
             ledger: Ledger::default(),
             abandoned: BTreeMap::new(),
             absent: BTreeMap::new(),
+            maintenance: Maintenance::default(),
+            inverse: InverseOffers::default(),
             domain: settings.domain.clone(),
         };
         Self {
@@ -194,6 +207,7 @@ impl Machine {
             picks: Picks::default(),
             questions: Questions::default(),
             ebbing: BTreeSet::new(),
+            summoning: BTreeSet::new(),
             next_look: 0,
         }
     }
@@ -211,6 +225,7 @@ impl Machine {
                 Record::Framework(id, info) => self.restore_framework(now, id, info),
                 Record::Agent(id, hostname) => self.restore_agent(now, id, hostname),
                 Record::Reservations(id, parts) => self.restore_reservations(id, parts),
+                Record::Maintenance(maintenance) => self.restore_maintenance(maintenance),
                 Record::Standing(id, standing) => self.restore_standing(id, standing),
                 Record::FrameworkRemoved(_)
                 | Record::AgentRemoved(_)
@@ -250,6 +265,7 @@ impl Machine {
         self.run_deadlines(now, effects);
         let reply = self.dispatch(now, command, effects);
         self.end_drains(now, effects);
+        self.make_inverse_offers(now, effects);
         self.assert_invariants(now);
         reply
     }
@@ -303,6 +319,12 @@ impl Machine {
                 self.acknowledge(caller, &name, uuid, effects)
             }
             Command::Reconcile(caller, names) => self.reconcile(caller, names, effects),
+            Command::AcknowledgeOperation(caller, id, uuid) => {
+                self.acknowledge_operation(caller, &id, uuid)
+            }
+            Command::ReconcileOperations(caller, named) => {
+                self.reconcile_operations(caller, &named, effects)
+            }
             Command::ToExecutor(caller, agent, id, data) => {
                 self.tell_executor(caller, agent, &id, &data, effects)
             }
@@ -323,6 +345,12 @@ impl Machine {
             Command::Drain(agent, drain) => self.drain(now, agent, drain, effects),
             Command::Reactivate(agent) => self.reactivate(now, agent, effects),
             Command::MarkGone(agent) => self.mark_gone(now, agent, effects),
+            Command::SetSchedule(windows) => self.set_schedule(windows, effects),
+            Command::StartMaintenance(machines) => self.start_maintenance(now, &machines, effects),
+            Command::StopMaintenance(machines) => self.stop_maintenance(&machines, effects),
+            Command::AnswerInverse(caller, ids, answer, refusal) => {
+                self.answer_inverse(now, caller, &ids, answer, refusal)
+            }
             Command::Step => self.step(now, effects),
             Command::Wake => Ok(Reply::Done),
         }
@@ -335,6 +363,8 @@ impl Machine {
                 Deadline::Filters(agent, revocable) => self.filters_due(now, agent, revocable),
                 Deadline::Framework(id) => self.framework_overdue(now, id, effects),
                 Deadline::Agent(id) => self.agent_overdue(now, id, effects),
+                Deadline::Feedback(id) => self.feedback_due(now, id, effects),
+                Deadline::Summons(id) => self.summon_later(id),
                 Deadline::Drain(id) => self.go_on_draining(now, id, effects),
             }
         }

@@ -1,7 +1,7 @@
 //! Agents come, report, go silent and are given up.
 
 use crate::{
-    agents::{Agent, MAX_AGENTS, Node},
+    agents::{Agent, MAX_AGENTS},
     command::{AgentHello, AgentReport, HeldTask, TaskUsage, Usage},
     deadline::Deadline,
     effect::{Effect, Record},
@@ -32,6 +32,7 @@ impl Machine {
         {
             return Err(Refusal::AgentGone(id));
         }
+        self.check_is_up(hello)?;
         let known = hello.agent.filter(|id| self.state.agents.get(*id).is_some());
         let id = match known {
             Some(id) => {
@@ -50,6 +51,8 @@ impl Machine {
             self.answer(task.framework, &task.name, effects);
         }
         self.seen(id, effects);
+        // Its machine may be another one now.
+        self.summoning.insert(id);
         self.go_on_draining(now, id, effects);
         // Draining may have shown that nothing is left, and ended it.
         self.state.agents.slot(id).into_iter().for_each(|slot| self.refresh_lending(now, slot));
@@ -68,7 +71,7 @@ impl Machine {
         let (all, dynamic) = (kept.all().clone(), kept.dynamic());
         let standing = self.take_standing(hello.agent, id, effects);
         let agent = Agent {
-            node: Arc::new(node(hello)),
+            node: Arc::new(self.node(hello)),
             total: hello.total.clone(),
             kept,
             connected: true,
@@ -100,10 +103,11 @@ impl Machine {
         let offers: Vec<_> =
             self.state.agents.get(id).into_iter().flat_map(|agent| agent.offers.clone()).collect();
         self.rescind(&offers, "the agent has started anew", effects);
+        let node = Arc::new(self.node(hello));
         self.state.agents.update(id, |agent| {
             agent.connected = true;
             agent.gone_since = None;
-            agent.node = Arc::new(node(hello));
+            agent.node = node;
             agent.total = hello.total.clone();
             agent.report = AgentReport::default();
             agent.reported = None;
@@ -336,6 +340,7 @@ impl Machine {
         });
         if was.ok_or(Refusal::UnknownAgent(id))? {
             self.rescind_all(id, "the agent does not answer", effects);
+            self.summon_later(id);
             self.state.agents.slot(id).into_iter().for_each(|at| self.refresh_lending(now, at));
             self.deadlines.add(now + self.settings.agent_timeout, Deadline::Agent(id));
         }
@@ -381,6 +386,7 @@ impl Machine {
 
     fn remove_agent(&mut self, id: AgentId, effects: &mut Vec<Effect>) {
         let Some(agent) = self.state.agents.remove(id) else { return };
+        self.forget_inverse_offers(id, effects);
         self.kept_changed(agent.kept.all(), &Parts::default());
         self.abandon(&agent.kept, id, effects);
         self.keep_standing(&agent, effects);
@@ -413,13 +419,5 @@ impl Machine {
         let status =
             TaskStatus::of(&task.name, Some(task.agent), TaskState::Lost, reason).saying(why);
         self.settle(now, handle, &status, effects);
-    }
-}
-
-fn node(hello: &AgentHello) -> Node {
-    Node {
-        hostname: hello.hostname.clone(),
-        attributes: hello.attributes.clone(),
-        domain: hello.domain.clone(),
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     agents::Agent,
     command::{AgentHello, HeldTask, Launch},
     effect::{Effect, Record},
+    feedback::Wish,
     ids::{AgentId, OfferId},
     kept::Kept,
     machine::{Machine, Refusal, Reply},
@@ -28,6 +29,10 @@ pub struct Deeds {
     pub launches: Vec<Placed>,
     /// Launches for one executor each: of a group all are launched, or none.
     pub groups: Vec<Vec<Placed>>,
+    /// The operations whose end the framework wants to know.
+    pub wishes: Vec<Wish>,
+    /// Why operations were left out of this; `wishes` are theirs.
+    pub left_out: Option<String>,
 }
 
 /// A launch, and on which reserved parts (`None`: see [`Parts::draw`]).

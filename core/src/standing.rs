@@ -206,6 +206,12 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, Refusal> {
         self.standing_of(id)?;
+        let node = self.state.agents.get(id).map(|agent| &agent.node);
+        if let Some(machine) = node.and_then(|node| self.state.maintenance.machine(node)) {
+            return Err(Refusal::Invalid(format!(
+                "agent {id} is part of a maintenance schedule, as machine {machine}"
+            )));
+        }
         self.set_standing(now, id, Standing::Draining(drain), effects);
         self.go_on_draining(now, id, effects);
         Ok(Reply::Done)

@@ -76,6 +76,7 @@ impl Machine {
                 self.state.agents.update_at(slot, |agent| agent.used = agent.used.minus(used));
             }
             self.release_of_task(&held);
+            self.summon_later(agent);
         }
         if is_executor {
             self.settle_executor(handle, status, effects);

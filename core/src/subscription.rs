@@ -53,6 +53,8 @@ impl Machine {
         effects.push(Effect::Persist(Record::Framework(id, info)));
         effects.push(Effect::Subscribed(id, session));
         self.repeat_unacknowledged(id, effects);
+        self.repeat_operations(id, effects);
+        self.summon_framework(id);
         self.refresh_hunger(id);
         Ok(Reply::Framework(id))
     }
@@ -92,6 +94,7 @@ impl Machine {
     ) {
         let offers = self.offers_of(id);
         self.rescind(&offers, "the framework has subscribed anew", effects);
+        self.unask(id, effects);
         let Some(framework) = self.state.frameworks.get_mut(&id) else { return };
         if framework.connected {
             let why = ELSEWHERE.to_owned();
@@ -137,6 +140,7 @@ impl Machine {
         framework.gone_since = Some(now);
         let timeout = framework.info.failover_timeout;
         let id = caller.framework;
+        self.summon_framework(id);
         self.offers_of(id).into_iter().for_each(|offer| drop(self.withdraw(offer)));
         self.refresh_hunger(id);
         if timeout.is_zero() {
@@ -168,6 +172,7 @@ impl Machine {
         }
         self.offers_of(id).into_iter().for_each(|offer| drop(self.withdraw(offer)));
         self.seat_anew(id, &[], &[]);
+        self.forget_answers(id);
         let Some(framework) = self.state.frameworks.remove(id) else { return };
         for handle in framework.launches() {
             self.orphan(*handle, effects);

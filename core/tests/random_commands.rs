@@ -12,8 +12,11 @@ use headroom_core::{
     domain::Domain,
     effect::{Effect, LaunchOrder, Record},
     executor::{Executor, Kind},
-    ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    feedback::{OperationStatus, Wish},
+    ids::{AgentId, FrameworkId, InverseOfferId, OfferId, TaskHandle},
+    inverse::Answer,
     machine::{Machine, Settings},
+    maintenance::{MachineId, Unavailability, Window},
     minimum::Minimum,
     operate::Deeds,
     quota::{Quota, UNLIMITED},
@@ -56,6 +59,12 @@ enum Step {
     Reactivate(u8),
     MarkGone(u8),
     Restart,
+    Schedule(u8),
+    Down(u8),
+    Up(u8),
+    AnswerInverse(u8, u8, u64),
+    AcknowledgeOperation(u8),
+    ReconcileOperations(u8),
     Sleep(u64),
     Tick,
 }
@@ -93,6 +102,13 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => any::<u8>().prop_map(Step::Reactivate),
         1 => any::<u8>().prop_map(Step::MarkGone),
         1 => Just(Step::Restart),
+        2 => any::<u8>().prop_map(Step::Schedule),
+        1 => any::<u8>().prop_map(Step::Down),
+        1 => any::<u8>().prop_map(Step::Up),
+        4 => (any::<u8>(), any::<u8>(), 0u64..20)
+            .prop_map(|(a, b, s)| Step::AnswerInverse(a, b, s)),
+        2 => any::<u8>().prop_map(Step::AcknowledgeOperation),
+        1 => any::<u8>().prop_map(Step::ReconcileOperations),
         3 => (1u64..40).prop_map(Step::Sleep),
         2 => Just(Step::Tick),
     ]
@@ -107,6 +123,10 @@ struct World {
     offers: BTreeMap<OfferId, (FrameworkId, Amounts)>,
     launched: Vec<(AgentId, TaskHandle, FrameworkId, String, bool, Kind)>,
     updates: Vec<(FrameworkId, TaskStatus)>,
+    /// What frameworks were told of operations.
+    operations: Vec<(FrameworkId, OperationStatus)>,
+    /// Inverse offers that stand, and to whom.
+    inverse: BTreeMap<InverseOfferId, FrameworkId>,
     /// What is durable.
     records: Vec<Record>,
     next: u64,
@@ -130,7 +150,12 @@ fn key(record: &Record) -> String {
         Record::Reservations(id, _) => format!("reservations/{id}"),
         Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
         Record::Standing(id, _) => format!("standing/{id}"),
+        Record::Maintenance(_) => "maintenance".to_owned(),
     }
+}
+
+fn machine(which: u8) -> Vec<MachineId> {
+    vec![MachineId::new(&format!("node{}", which % 4), "")]
 }
 
 fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
@@ -185,6 +210,8 @@ impl World {
             offers: BTreeMap::new(),
             launched: vec![],
             updates: vec![],
+            operations: vec![],
+            inverse: BTreeMap::new(),
             records: vec![],
             next: 0,
             batch: 1,
@@ -221,6 +248,14 @@ impl World {
                     orders.into_iter().for_each(|order| self.note(agent, order));
                 }
                 Effect::Update(framework, status) => self.updates.push((framework, status)),
+                Effect::InverseOffers(framework, made) => {
+                    assert!(self.callers.iter().any(|caller| caller.framework == framework));
+                    self.inverse.extend(made.iter().map(|one| (one.id, framework)));
+                }
+                Effect::RescindInverse(framework, id) => {
+                    assert_eq!(self.inverse.remove(&id), Some(framework), "takes back the unknown");
+                }
+                Effect::Operation(framework, status) => self.operations.push((framework, status)),
                 Effect::Persist(record) => self.records.push(record),
                 Effect::Dismiss(agent, _) => self.agents.retain(|id| *id != agent),
                 _ => {}
@@ -251,6 +286,7 @@ impl World {
             }),
             Step::Teardown(at) => pick(&self.callers, at).map(|caller| {
                 self.offers.retain(|_, told| told.0 != caller.framework);
+                self.inverse.retain(|_, to| *to != caller.framework);
                 Command::Teardown(caller.framework)
             }),
             Step::Want(at, count, cpus) => self.want(at, count, cpus),
@@ -289,6 +325,38 @@ impl World {
             }),
             Step::Reactivate(at) => pick(&self.agents, at).map(Command::Reactivate),
             Step::MarkGone(at) => pick(&self.agents, at).map(Command::MarkGone),
+            Step::Schedule(which) => {
+                let windows = (0..which % 4).map(|n| Window {
+                    machines: vec![MachineId::new(&format!("node{}", (which / 4 + n) % 4), "")],
+                    unavailability: Unavailability {
+                        start_ns: i64::from(which),
+                        duration_ns: None,
+                    },
+                });
+                Some(Command::SetSchedule(windows.collect()))
+            }
+            Step::Down(which) => Some(Command::StartMaintenance(machine(which))),
+            Step::Up(which) => Some(Command::StopMaintenance(machine(which))),
+            Step::AcknowledgeOperation(at) => {
+                pick(&self.operations, at).and_then(|(framework, status)| {
+                    let caller =
+                        self.callers.iter().find(|caller| caller.framework == framework)?;
+                    Some(Command::AcknowledgeOperation(*caller, status.id, status.uuid?))
+                })
+            }
+            Step::ReconcileOperations(at) => pick(&self.callers, at).map(|caller| {
+                let agent = pick(&self.agents, at);
+                let named = agent.map(|agent| ("none".to_owned(), Some(agent)));
+                Command::ReconcileOperations(caller, named.into_iter().collect())
+            }),
+            Step::AnswerInverse(at, which, seconds) => pick(&self.callers, at).and_then(|caller| {
+                let own = self.inverse.iter().filter(|(_, to)| **to == caller.framework);
+                let id = pick(&own.map(|(id, _)| *id).collect::<Vec<_>>(), which)?;
+                self.inverse.remove(&id);
+                let refusal = Duration::from_secs(seconds);
+                let answer = if which & 1 > 0 { Answer::Accepted } else { Answer::Declined };
+                Some(Command::AnswerInverse(caller, vec![id], answer, refusal))
+            }),
             Step::Restart => {
                 self.restart();
                 None
@@ -319,6 +387,7 @@ impl World {
         self.machine.restore(self.now, newest.clone());
         self.records = newest;
         self.offers.clear();
+        self.inverse.clear();
         self.callers.clear();
         assert_eq!(standings, self.standings(), "what operators decided was forgotten");
     }
@@ -514,7 +583,9 @@ impl World {
         let payload = name.clone().into_bytes();
         let launch = Launch { payload, name, request, ..Launch::default() };
         let launches = [(launch, None)].into_iter().filter(|_| tag.is_multiple_of(2)).collect();
-        let deeds = Deeds { operations, launches, ..Deeds::default() };
+        let payload = Arc::from([tag]);
+        let wishes = vec![Wish { id: format!("op{}", amount % 5), payload }];
+        let deeds = Deeds { operations, launches, wishes, ..Deeds::default() };
         let before = format!("{:?}", self.machine.state().offers);
         let mut effects = Vec::new();
         let mut copy = self.machine.clone();

@@ -1,6 +1,7 @@
 """An executor: gives each task's data back in the update that ends it, backwards.
 
-The data is `wait FILE` (until that is there), `hold` (until killed) or anything else."""
+The data is `wait FILE` (until that is there), `hold` (until killed), `eat` (memory, until it is ended) or anything
+else."""
 
 import os
 import threading
@@ -25,6 +26,9 @@ class Worker(Executor):
     def work(self, driver, task):
         name, data = task["task_id"]["value"], decode_data(task["data"])
         self.tell(driver, name, "TASK_RUNNING")
+        eaten = []
+        while data == b"eat":
+            eaten.append(b"." * (1 << 20))
         file = data[5:] if data.startswith(b"wait ") else None
         while data == b"hold" or file:
             if name in self.killed:

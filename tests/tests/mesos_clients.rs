@@ -67,6 +67,15 @@ fn pymesos_runs_20_tasks_on_its_own_executor() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn executors_that_fail_or_lie_are_told_of_as_mesos_does() {
+    if can_run() {
+        let short = Settings::quick().agent("executor_registration_timeout_s = 3\n");
+        run(&Cluster::up(&short), "executor_faults.py", &[]);
+    }
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn pymesos_runs_task_groups() {
     check("groups.py");
 }
@@ -105,6 +114,18 @@ fn bad_calls_are_refused_with_the_codes_of_mesos() {
 #[ignore = "cargo xtask test mesos"]
 fn pymesos_is_drained_and_offered_again() {
     check("drain.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
+fn pymesos_answers_inverse_offers() {
+    check("maintenance.py");
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
+fn pymesos_is_told_of_its_operations() {
+    check("operations.py");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What operators decide about nodes, on the command line: deactivate, drain, reactivate, gone.
+//! What operators do with nodes on the command line: deactivate, drain, reactivate, gone, maintenance.
 
 use headroom_tests::{Cluster, Settings, can_run, wait_until};
 
@@ -65,4 +65,39 @@ fn a_node_that_is_gone_ends_its_tasks_and_is_not_let_in_again() {
     cluster.start_agent(&settings, &[]);
     wait_until("it is refused", || cluster.agent().log().contains("new state directory"));
     assert_eq!(cluster.status()["agents"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_machine_is_scheduled_taken_down_and_up() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let cluster = Cluster::apart(&settings);
+    let name = cluster.node()["hostname"].as_str().expect("a name").to_owned();
+    let runs = cluster.run_named("t", &["--", "sleep", "1000"]);
+    let change = |line: &[&str]| cluster.headroom(&[&["maintenance"], line].concat());
+    assert!(change(&[]).out.contains("no maintenance"), "{:?}", change(&[]));
+    let early = change(&["down", &name]);
+    assert!(early.err.contains("not part of a maintenance schedule"), "{early:?}");
+    let done = change(&["schedule", &name, "--start", "2030-01-31T22:00:00Z", "--for", "30m"]);
+    assert!(done.out.contains("2030-01-31T22:00:00Z") && done.out.contains("30m"), "{done:?}");
+    let asked = cluster.headroom(&["maintenance", "--json"]).json();
+    let machine = &asked["machines"][0];
+    assert_eq!(
+        (&machine["state"], machine["answers"][0]["answer"].is_null()),
+        (&"draining".into(), true)
+    );
+    assert_eq!(cluster.task("t")["state"], "running");
+
+    let done = change(&["down", &name]);
+    assert!(done.out.contains("down"), "{done:?}");
+    cluster.empty();
+    assert_ne!(runs.done().code, 0);
+    let cancelled = change(&["cancel", &name]);
+    assert!(cancelled.err.contains("cannot be removed"), "{cancelled:?}");
+    let done = change(&["up", &name]);
+    assert!(done.out.contains("no maintenance"), "{done:?}");
+    cluster.linked();
+    assert_eq!(cluster.run(&["--", "true"]).code, 0);
 }

@@ -73,7 +73,9 @@ pub(crate) fn hello_in(hello: v1::Hello) -> Result<(AgentHello, Introduction), W
     };
     let hostname = plain("hello.hostname", hello.hostname, MAX_NAME_BYTES)?;
     let attributes = hello.attributes;
-    let hello = AgentHello { agent, hostname, total, attributes, domain, reserved, tasks };
+    // Filled in by the door, which also sees where it comes from.
+    let ip = String::new();
+    let hello = AgentHello { agent, hostname, total, ip, attributes, domain, reserved, tasks };
     Ok((hello, introduction))
 }
 

@@ -1,6 +1,8 @@
 //! What frameworks call, and the events they get.
 
-use super::{MAX_NAME_BYTES, Wrong, amounts, at_most, plain, reserved, task, uuid, wrong};
+use super::{
+    MAX_NAME_BYTES, Wrong, amounts, at_most, maintenance, plain, reserved, task, uuid, wrong,
+};
 use headroom_core::{
     capability::Capabilities,
     command::{Caller, Command, FrameworkInfo, Promotion, Want},
@@ -8,6 +10,7 @@ use headroom_core::{
     effect::{Effect, OfferMade},
     frameworks::MAX_WANTED,
     ids::{FrameworkId, OfferId},
+    inverse::InverseOffer,
     minimum::Minimum,
     operate::{Deeds, MAX_OPERATIONS},
     roles::is_role_name,
@@ -214,7 +217,7 @@ fn offers_in(ids: &[String], most: usize) -> Result<Vec<OfferId>, Wrong> {
     ids.iter().map(|id| id.parse().map_err(|problem| wrong("offer_ids", problem))).collect()
 }
 
-fn refusal(refuse_ms: Option<u64>) -> Duration {
+pub(crate) fn refusal(refuse_ms: Option<u64>) -> Duration {
     refuse_ms.map_or(DEFAULT_REFUSAL, Duration::from_millis)
 }
 
@@ -253,6 +256,10 @@ pub(crate) fn events_out(heartbeat: Duration, effect: Effect) -> Vec<v1::Event> 
         Effect::Rescind(_, offer, reason) => {
             Out::Rescind(v1::Rescind { offer_id: offer.to_string(), reason })
         }
+        Effect::InverseOffers(_, made) => return inverse_offers_out(&made),
+        Effect::RescindInverse(_, id) => {
+            Out::RescindInverseOffer(v1::RescindInverseOffer { inverse_offer_id: id.to_string() })
+        }
         Effect::Update(_, status) => Out::Update(task::status_out(status)),
         Effect::AgentLost(_, agent, reason) => {
             Out::Failure(v1::AgentFailure { agent_id: agent.to_string(), reason })
@@ -272,6 +279,14 @@ fn offers_out(offers: &[Arc<OfferMade>]) -> Vec<v1::Event> {
     events
 }
 
+fn inverse_offers_out(made: &[InverseOffer]) -> Vec<v1::Event> {
+    let events = made.chunks(MAX_OFFERS_AN_EVENT).map(|some| {
+        let inverse_offers = some.iter().map(maintenance::inverse_offer_out).collect();
+        v1::Event { event: Some(Out::InverseOffers(v1::InverseOffers { inverse_offers })) }
+    });
+    events.collect()
+}
+
 fn offer_out(made: &OfferMade) -> v1::Offer {
     v1::Offer {
         offer_id: made.offer.to_string(),
@@ -284,6 +299,7 @@ fn offer_out(made: &OfferMade) -> v1::Offer {
         attributes: made.node.attributes.clone().into_iter().collect(),
         reserved: reserved::parts_out(&made.reserved),
         domain: reserved::domain_out(made.node.domain.as_ref()),
+        unavailability: made.node.unavailability.map(maintenance::unavailability_out),
     }
 }
 

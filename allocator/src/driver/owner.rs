@@ -184,7 +184,10 @@ impl Loop {
                     Command::Deactivate(_)
                     | Command::Drain(..)
                     | Command::Reactivate(_)
-                    | Command::MarkGone(_) => {
+                    | Command::MarkGone(_)
+                    | Command::SetSchedule(_)
+                    | Command::StartMaintenance(_)
+                    | Command::StopMaintenance(_) => {
                         if let Some(problem) = self.durability.trouble() {
                             return self.refuse(answer, problem);
                         }

@@ -142,7 +142,10 @@ impl Streams {
             Effect::Subscribed(framework, _)
             | Effect::Offers(framework, _)
             | Effect::Rescind(framework, ..)
+            | Effect::InverseOffers(framework, _)
+            | Effect::RescindInverse(framework, _)
             | Effect::Update(framework, _)
+            | Effect::Operation(framework, _)
             | Effect::ExecutorEnded(framework, ..)
             | Effect::FromExecutor(framework, ..)
             | Effect::AgentLost(framework, ..) => self.tell(*framework, effect),

@@ -138,6 +138,13 @@ impl Scheduler for Door {
         self.call(wire::reconcile_in(request.into_inner())?).await
     }
 
+    async fn answer_inverse_offers(
+        &self,
+        request: Request<v1::AnswerInverseOffersRequest>,
+    ) -> Result<Response<CallResponse>, Status> {
+        self.call(convert::maintenance::answer_in(request.into_inner())?).await
+    }
+
     async fn teardown(
         &self,
         request: Request<v1::TeardownRequest>,

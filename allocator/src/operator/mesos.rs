@@ -8,6 +8,7 @@ mod answers;
 mod call;
 mod events;
 mod legacy;
+mod maintenance;
 mod metrics;
 mod snapshot;
 mod states;
@@ -147,7 +148,7 @@ impl Door {
     }
 
     async fn look(&self) -> Result<Snapshot, CallError> {
-        self.0.driver.query(|machine, _| Snapshot::of(machine)).await
+        self.0.driver.query(Snapshot::of).await
     }
 }
 

@@ -4,6 +4,7 @@ use headroom_core::{
     command::FrameworkInfo,
     effect::Record,
     ids::{AgentId, FrameworkId},
+    maintenance::{MachineId, Maintenance, Unavailability, Window},
     quota::{Quota, UNLIMITED},
     resources::{Amounts, KINDS},
     standing::{Drain, Standing},
@@ -101,12 +102,68 @@ impl From<StoredStanding> for Standing {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct StoredMaintenance {
+    windows: Vec<StoredWindow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWindow {
+    start_ns: i64,
+    duration_ns: Option<i64>,
+    machines: Vec<StoredMachine>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredMachine {
+    hostname: String,
+    ip: String,
+    down: bool,
+}
+
+impl StoredMaintenance {
+    fn of(maintenance: &Maintenance) -> Self {
+        let machine = |machine: &MachineId| StoredMachine {
+            hostname: machine.hostname.clone(),
+            ip: machine.ip.clone(),
+            down: maintenance.down().contains(machine),
+        };
+        let windows = maintenance.windows().iter().map(|window| StoredWindow {
+            start_ns: window.unavailability.start_ns,
+            duration_ns: window.unavailability.duration_ns,
+            machines: window.machines.iter().map(machine).collect(),
+        });
+        Self { windows: windows.collect() }
+    }
+}
+
+impl From<StoredMaintenance> for Maintenance {
+    fn from(stored: StoredMaintenance) -> Self {
+        let mut down = std::collections::BTreeSet::new();
+        let windows = stored.windows.into_iter().map(|window| {
+            let machines = window.machines.into_iter().map(|stored| {
+                let machine = MachineId::new(&stored.hostname, &stored.ip);
+                if stored.down {
+                    down.insert(machine.clone());
+                }
+                machine
+            });
+            let machines = machines.collect();
+            let StoredWindow { start_ns, duration_ns, .. } = window;
+            Window { machines, unavailability: Unavailability { start_ns, duration_ns } }
+        });
+        let windows = windows.collect();
+        Self::new(windows, down)
+    }
+}
+
 /// What a record is of: a later record of the same key replaces it.
 pub(crate) fn key(record: &Record) -> String {
     match record {
         Record::Framework(id, _) | Record::FrameworkRemoved(id) => format!("framework/{id}"),
         Record::Agent(id, _) | Record::AgentRemoved(id) => format!("agent/{id}"),
         Record::Reservations(id, _) => format!("reservations/{id}"),
+        Record::Maintenance(_) => "maintenance/schedule".to_owned(),
         Record::Standing(id, _) => format!("standing/{id}"),
         Record::Role(name, ..) | Record::RoleReset(name) => format!("role/{name}"),
         Record::Quota(name, _) | Record::QuotaRemoved(name) => format!("quota/{name}"),
@@ -132,6 +189,8 @@ pub(super) fn encode(record: &Record) -> Option<Vec<u8>> {
         Record::Role(_, weight_milli, opportunistic) => {
             json(&StoredRole { weight_milli: *weight_milli, opportunistic: *opportunistic })
         }
+        Record::Maintenance(maintenance) if maintenance.windows().is_empty() => None,
+        Record::Maintenance(maintenance) => json(&StoredMaintenance::of(maintenance)),
         Record::Standing(_, standing) => json(&StoredStanding::of(*standing)?),
         Record::Reservations(_, parts) if parts.is_empty() => None,
         Record::Reservations(_, parts) => json(parts),
@@ -180,6 +239,10 @@ pub(super) fn decode(key: &str, value: &[u8]) -> Result<Record, String> {
             let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
             Ok(Record::Reservations(id, from_json(value)?))
         }
+        "maintenance" => {
+            let stored: StoredMaintenance = from_json(value)?;
+            Ok(Record::Maintenance(stored.into()))
+        }
         "standing" => {
             let id: AgentId = name.parse().map_err(|error| format!("{error}"))?;
             Ok(Record::Standing(id, from_json::<StoredStanding>(value)?.into()))
@@ -223,6 +286,12 @@ mod tests {
             assert_eq!(decode(&key(&record), &encode(&record).unwrap()), Ok(record));
         }
         assert_eq!(encode(&Record::Standing(id, Standing::Active)), None);
+        let machines = vec![MachineId::new("a", ""), MachineId::new("b", "10.0.0.1")];
+        let unavailability = Unavailability { start_ns: 5, duration_ns: Some(7) };
+        let down = machines[1..].iter().cloned().collect();
+        let record =
+            Record::Maintenance(Maintenance::new(vec![Window { machines, unavailability }], down));
+        assert_eq!(decode(&key(&record), &encode(&record).unwrap()), Ok(record));
     }
 
     #[test]

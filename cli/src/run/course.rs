@@ -190,7 +190,11 @@ impl<'a> Course<'a> {
                 Ok(None)
             }
             Event::Error(error) => Err(Trouble::Fatal(Failure::Ended(error.message))),
-            Event::Subscribed(_) | Event::Heartbeat(_) => Ok(None),
+            // A task that is moved by hand has nothing to promise.
+            Event::InverseOffers(_)
+            | Event::RescindInverseOffer(_)
+            | Event::Subscribed(_)
+            | Event::Heartbeat(_) => Ok(None),
         }
     }
 

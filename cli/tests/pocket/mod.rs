@@ -279,6 +279,13 @@ impl Scheduler for Pocket {
         self.called("reconcile")
     }
 
+    async fn answer_inverse_offers(
+        &self,
+        _: Request<AnswerInverseOffersRequest>,
+    ) -> Result<Response<CallResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn teardown(&self, _: Request<TeardownRequest>) -> Answer {
         self.called("teardown")
     }
@@ -375,6 +382,34 @@ impl Operator for Pocket {
         &self,
         _: Request<MarkAgentGoneRequest>,
     ) -> Result<Response<MarkAgentGoneResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_maintenance(
+        &self,
+        _: Request<GetMaintenanceRequest>,
+    ) -> Result<Response<Maintenance>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn set_maintenance(
+        &self,
+        _: Request<SetMaintenanceRequest>,
+    ) -> Result<Response<Maintenance>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn start_maintenance(
+        &self,
+        _: Request<StartMaintenanceRequest>,
+    ) -> Result<Response<Maintenance>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn stop_maintenance(
+        &self,
+        _: Request<StopMaintenanceRequest>,
+    ) -> Result<Response<Maintenance>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -17,6 +17,16 @@ pub struct Resources {
     #[prost(message, repeated, tag = "5")]
     pub ports: ::prost::alloc::vec::Vec<PortRange>,
 }
+/// When a node is not to be counted on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unavailability {
+    /// Nanoseconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub start_ns: i64,
+    /// Absent: nobody knows how long.
+    #[prost(int64, optional, tag = "2")]
+    pub duration_ns: ::core::option::Option<i64>,
+}
 /// Both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PortRange {
@@ -1445,7 +1455,7 @@ pub struct UpdateFrameworkRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Event {
-    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     pub event: ::core::option::Option<event::Event>,
 }
 /// Nested message and enum types in `Event`.
@@ -1466,7 +1476,48 @@ pub mod event {
         Failure(super::AgentFailure),
         #[prost(message, tag = "7")]
         Error(super::ErrorEvent),
+        #[prost(message, tag = "8")]
+        InverseOffers(super::InverseOffers),
+        #[prost(message, tag = "9")]
+        RescindInverseOffer(super::RescindInverseOffer),
     }
+}
+/// The framework is asked to be off these nodes in time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InverseOffers {
+    #[prost(message, repeated, tag = "1")]
+    pub inverse_offers: ::prost::alloc::vec::Vec<InverseOffer>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InverseOffer {
+    #[prost(string, tag = "1")]
+    pub inverse_offer_id: ::prost::alloc::string::String,
+    /// All that the framework holds there is asked for.
+    #[prost(string, tag = "2")]
+    pub agent_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub hostname: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub unavailability: ::core::option::Option<Unavailability>,
+}
+/// It is not asked any more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RescindInverseOffer {
+    #[prost(string, tag = "1")]
+    pub inverse_offer_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnswerInverseOffersRequest {
+    #[prost(message, optional, tag = "1")]
+    pub caller: ::core::option::Option<Caller>,
+    #[prost(string, repeated, tag = "2")]
+    pub inverse_offer_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// It will be off by then.
+    #[prost(bool, tag = "3")]
+    pub accept: bool,
+    /// Not asked again for so long. Unset: 5 s.
+    #[prost(uint64, optional, tag = "4")]
+    pub refuse_ms: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Subscribed {
@@ -1511,6 +1562,9 @@ pub struct Offer {
     /// Where the node stands.
     #[prost(message, optional, tag = "10")]
     pub domain: ::core::option::Option<Domain>,
+    /// When its node is not to be counted on, if that is known.
+    #[prost(message, optional, tag = "11")]
+    pub unavailability: ::core::option::Option<Unavailability>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Rescind {
@@ -2037,6 +2091,29 @@ pub mod scheduler_client {
                 .insert(GrpcMethod::new("headroom.v1.Scheduler", "Reconcile"));
             self.inner.unary(req, path, codec).await
         }
+        /// Says whether the framework will be off nodes by the time that they are unavailable. It is asked
+        /// again after a while.
+        pub async fn answer_inverse_offers(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AnswerInverseOffersRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Scheduler/AnswerInverseOffers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Scheduler", "AnswerInverseOffers"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Ends the framework: its tasks are killed and it is forgotten.
         pub async fn teardown(
             &mut self,
@@ -2130,6 +2207,12 @@ pub mod scheduler_server {
         async fn reconcile(
             &self,
             request: tonic::Request<super::ReconcileRequest>,
+        ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
+        /// Says whether the framework will be off nodes by the time that they are unavailable. It is asked
+        /// again after a while.
+        async fn answer_inverse_offers(
+            &self,
+            request: tonic::Request<super::AnswerInverseOffersRequest>,
         ) -> std::result::Result<tonic::Response<super::CallResponse>, tonic::Status>;
         /// Ends the framework: its tasks are killed and it is forgotten.
         async fn teardown(
@@ -2702,6 +2785,52 @@ pub mod scheduler_server {
                     };
                     Box::pin(fut)
                 }
+                "/headroom.v1.Scheduler/AnswerInverseOffers" => {
+                    #[allow(non_camel_case_types)]
+                    struct AnswerInverseOffersSvc<T: Scheduler>(pub Arc<T>);
+                    impl<
+                        T: Scheduler,
+                    > tonic::server::UnaryService<super::AnswerInverseOffersRequest>
+                    for AnswerInverseOffersSvc<T> {
+                        type Response = super::CallResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AnswerInverseOffersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Scheduler>::answer_inverse_offers(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AnswerInverseOffersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/headroom.v1.Scheduler/Teardown" => {
                     #[allow(non_camel_case_types)]
                     struct TeardownSvc<T: Scheduler>(pub Arc<T>);
@@ -2940,6 +3069,73 @@ pub struct MarkAgentGoneRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MarkAgentGoneResponse {}
+/// A machine by its name, its IPv4 address, or both. It is the machine of each agent that has all that
+/// is given.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Machine {
+    #[prost(string, tag = "1")]
+    pub hostname: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub ip: ::prost::alloc::string::String,
+}
+/// Machines that are unavailable at the same time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MaintenanceWindow {
+    #[prost(message, repeated, tag = "1")]
+    pub machines: ::prost::alloc::vec::Vec<Machine>,
+    #[prost(message, optional, tag = "2")]
+    pub unavailability: ::core::option::Option<Unavailability>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Maintenance {
+    #[prost(message, repeated, tag = "1")]
+    pub windows: ::prost::alloc::vec::Vec<MaintenanceWindow>,
+    /// All machines of the windows.
+    #[prost(message, repeated, tag = "2")]
+    pub machines: ::prost::alloc::vec::Vec<MaintainedMachine>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MaintainedMachine {
+    #[prost(message, optional, tag = "1")]
+    pub machine: ::core::option::Option<Machine>,
+    #[prost(bool, tag = "2")]
+    pub down: bool,
+    /// The agents that are there now.
+    #[prost(string, repeated, tag = "3")]
+    pub agent_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What frameworks that were asked to be off it have said.
+    #[prost(message, repeated, tag = "4")]
+    pub answers: ::prost::alloc::vec::Vec<InverseOfferAnswer>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InverseOfferAnswer {
+    #[prost(string, tag = "1")]
+    pub framework_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub framework_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub agent_id: ::prost::alloc::string::String,
+    /// Absent: it has not answered.
+    #[prost(bool, optional, tag = "4")]
+    pub accepted: ::core::option::Option<bool>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetMaintenanceRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetMaintenanceRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub windows: ::prost::alloc::vec::Vec<MaintenanceWindow>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StartMaintenanceRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub machines: ::prost::alloc::vec::Vec<Machine>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StopMaintenanceRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub machines: ::prost::alloc::vec::Vec<Machine>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FrameworkState {
     #[prost(string, tag = "1")]
@@ -3466,6 +3662,93 @@ pub mod operator_client {
                 .insert(GrpcMethod::new("headroom.v1.Operator", "MarkAgentGone"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn get_maintenance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/GetMaintenance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "GetMaintenance"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Replaces the schedule. Machines that are down must stay in it.
+        pub async fn set_maintenance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/SetMaintenance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "SetMaintenance"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes machines of the schedule down: their agents end all tasks and are refused.
+        pub async fn start_maintenance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/StartMaintenance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "StartMaintenance"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets the agents of machines that are down in again, and takes them out of the schedule.
+        pub async fn stop_maintenance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StopMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/headroom.v1.Operator/StopMaintenance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("headroom.v1.Operator", "StopMaintenance"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Why a framework or a task waits, or an agent has no new work.
         pub async fn why(
             &mut self,
@@ -3623,6 +3906,25 @@ pub mod operator_server {
             tonic::Response<super::MarkAgentGoneResponse>,
             tonic::Status,
         >;
+        async fn get_maintenance(
+            &self,
+            request: tonic::Request<super::GetMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status>;
+        /// Replaces the schedule. Machines that are down must stay in it.
+        async fn set_maintenance(
+            &self,
+            request: tonic::Request<super::SetMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status>;
+        /// Takes machines of the schedule down: their agents end all tasks and are refused.
+        async fn start_maintenance(
+            &self,
+            request: tonic::Request<super::StartMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status>;
+        /// Lets the agents of machines that are down in again, and takes them out of the schedule.
+        async fn stop_maintenance(
+            &self,
+            request: tonic::Request<super::StopMaintenanceRequest>,
+        ) -> std::result::Result<tonic::Response<super::Maintenance>, tonic::Status>;
         /// Why a framework or a task waits, or an agent has no new work.
         async fn why(
             &self,
@@ -4109,6 +4411,186 @@ pub mod operator_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = MarkAgentGoneSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/GetMaintenance" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetMaintenanceSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::GetMaintenanceRequest>
+                    for GetMaintenanceSvc<T> {
+                        type Response = super::Maintenance;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetMaintenanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::get_maintenance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetMaintenanceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/SetMaintenance" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetMaintenanceSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::SetMaintenanceRequest>
+                    for SetMaintenanceSvc<T> {
+                        type Response = super::Maintenance;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetMaintenanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::set_maintenance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetMaintenanceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/StartMaintenance" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartMaintenanceSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::StartMaintenanceRequest>
+                    for StartMaintenanceSvc<T> {
+                        type Response = super::Maintenance;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartMaintenanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::start_maintenance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartMaintenanceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/headroom.v1.Operator/StopMaintenance" => {
+                    #[allow(non_camel_case_types)]
+                    struct StopMaintenanceSvc<T: Operator>(pub Arc<T>);
+                    impl<
+                        T: Operator,
+                    > tonic::server::UnaryService<super::StopMaintenanceRequest>
+                    for StopMaintenanceSvc<T> {
+                        type Response = super::Maintenance;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StopMaintenanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Operator>::stop_maintenance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StopMaintenanceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

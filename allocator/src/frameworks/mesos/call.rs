@@ -6,11 +6,14 @@ use super::{
     table::{call_refusal, operation_refusal},
     task::{grace_ms, launch_in},
 };
+use crate::convert::{MAX_NAME_BYTES, plain};
 use crate::mesos::resources::resources_in;
 use headroom_core::{
     command::{Caller, Command},
-    ids::{AgentId, FrameworkId, OfferId},
-    operate::{Deeds, MAX_OPERATIONS},
+    feedback::Wish,
+    ids::{AgentId, FrameworkId, InverseOfferId, OfferId},
+    inverse::Answer,
+    operate::{Deeds, MAX_OPERATIONS, Placed},
     reservation::{Operation, Parts},
 };
 use headroom_proto::mesos::v1::{
@@ -18,6 +21,7 @@ use headroom_proto::mesos::v1::{
     offer::{self, operation::Type as OperationType},
     scheduler::{Call, call::Type},
 };
+use prost::Message as _;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -103,13 +107,39 @@ pub(super) fn commands_in(caller: Caller, call: Call) -> Result<Vec<Command>, Ca
             let agent = agent_in(&message.agent_id)?;
             Command::ToExecutor(caller, agent, message.executor_id.value, message.data.into())
         }
-        // Mesos' own allocator does nothing with it either; inverse offers are not made yet, so there
-        // is none to answer, and no operation's update waits to be acknowledged.
-        Type::Request
-        | Type::AcceptInverseOffers
-        | Type::DeclineInverseOffers
-        | Type::AcknowledgeOperationStatus
-        | Type::ReconcileOperations => return Ok(Vec::new()),
+        Type::AcceptInverseOffers => {
+            let accept = call.accept_inverse_offers;
+            let accept = accept.ok_or_else(|| missing("accept_inverse_offers"))?;
+            let ids = inverse_offers_in(&accept.inverse_offer_ids)?;
+            Command::AnswerInverse(caller, ids, Answer::Accepted, refusal(accept.filters))
+        }
+        Type::DeclineInverseOffers => {
+            let decline = call.decline_inverse_offers;
+            let decline = decline.ok_or_else(|| missing("decline_inverse_offers"))?;
+            let ids = inverse_offers_in(&decline.inverse_offer_ids)?;
+            Command::AnswerInverse(caller, ids, Answer::Declined, refusal(decline.filters))
+        }
+        Type::AcknowledgeOperationStatus => {
+            let acknowledge = call.acknowledge_operation_status;
+            let acknowledge = acknowledge.ok_or_else(|| missing("acknowledge_operation_status"))?;
+            let uuid = <[u8; 16]>::try_from(&acknowledge.uuid[..]);
+            let why = "'acknowledge_operation_status.uuid' is not 16 bytes long";
+            let uuid = uuid.map_err(|_| wrong(why))?;
+            Command::AcknowledgeOperation(caller, acknowledge.operation_id.value, uuid)
+        }
+        Type::ReconcileOperations => {
+            let reconcile = call.reconcile_operations;
+            let reconcile = reconcile.ok_or_else(|| missing("reconcile_operations"))?;
+            at_most("reconcile_operations.operations", reconcile.operations.len())?;
+            let named = reconcile.operations.into_iter().map(|one| {
+                // An agent of another cluster is none of ours.
+                let agent = one.agent_id.and_then(|id| id.value.parse().ok());
+                (one.operation_id.value, agent)
+            });
+            Command::ReconcileOperations(caller, named.collect())
+        }
+        // Mesos' own allocator does nothing with it either.
+        Type::Request => return Ok(Vec::new()),
         Type::UpdateFramework => {
             let update = call.update_framework.ok_or_else(|| missing("update_framework"))?;
             let info = framework_in(&update.framework_info, update.offer_constraints.as_ref());
@@ -132,6 +162,13 @@ fn offers_in(ids: &[v1::OfferId]) -> Result<Vec<OfferId>, CallFault> {
     Ok(ids.iter().map(|id| id.value.parse().unwrap_or(unknown)).collect())
 }
 
+/// The same for inverse offers.
+fn inverse_offers_in(ids: &[v1::OfferId]) -> Result<Vec<InverseOfferId>, CallFault> {
+    at_most("inverse_offer_ids", ids.len())?;
+    let unknown = InverseOfferId::from_number(0);
+    Ok(ids.iter().map(|id| id.value.parse().unwrap_or(unknown)).collect())
+}
+
 fn agent_in(id: &v1::AgentId) -> Result<AgentId, CallFault> {
     id.value.parse().map_err(|problem| wrong(format!("'agent_id': {problem}")))
 }
@@ -146,6 +183,20 @@ fn refusal(filters: Option<Filters>) -> Duration {
     span.unwrap_or(DEFAULT_REFUSAL)
 }
 
+/// What became of launches is told by their tasks' updates alone, as in Mesos.
+fn without_id(operation: &offer::Operation, placed: &mut [Placed]) {
+    if operation.id.is_some() {
+        let name = operation.r#type().as_str_name();
+        let fault = format!("The `id` field cannot be set on {name} operations");
+        placed.iter_mut().for_each(|(launch, _)| launch.fault = Some(fault.clone()));
+    }
+}
+
+fn plain_id(id: &str) -> Result<String, CallFault> {
+    let id = plain("operation.id", id.to_owned(), MAX_NAME_BYTES);
+    id.map_err(|problem| wrong(problem.to_string()))
+}
+
 fn deeds_in(framework: FrameworkId, operations: &[offer::Operation]) -> Result<Deeds, CallFault> {
     at_most("accept.operations", operations.len())?;
     let mut deeds = Deeds::default();
@@ -158,7 +209,9 @@ fn deeds_in(framework: FrameworkId, operations: &[offer::Operation]) -> Result<D
             OperationType::Launch => {
                 let launch = operation.launch.as_ref().ok_or_else(missing)?;
                 at_most("launch.task_infos", launch.task_infos.len())?;
-                deeds.launches.extend(launch.task_infos.iter().map(launch_in));
+                let mut placed: Vec<_> = launch.task_infos.iter().map(launch_in).collect();
+                without_id(operation, &mut placed);
+                deeds.launches.extend(placed);
                 continue;
             }
             OperationType::LaunchGroup => {
@@ -169,7 +222,9 @@ fn deeds_in(framework: FrameworkId, operations: &[offer::Operation]) -> Result<D
                         "'launch_group.task_group.tasks': a group has 1 to {MAX_GROUP} tasks, not {tasks}"
                     )));
                 }
-                deeds.groups.push(group_in(framework, group));
+                let mut placed = group_in(framework, group);
+                without_id(operation, &mut placed);
+                deeds.groups.push(placed);
                 continue;
             }
             OperationType::Reserve => {
@@ -200,6 +255,10 @@ fn deeds_in(framework: FrameworkId, operations: &[offer::Operation]) -> Result<D
             }
         };
         deeds.operations.push(change);
+        if let Some(id) = operation.id.as_ref().filter(|id| !id.value.is_empty()) {
+            let payload = operation.encode_to_vec().into();
+            deeds.wishes.push(Wish { id: plain_id(&id.value)?, payload });
+        }
     }
     if deeds.operations.len() > MAX_OPERATIONS {
         return Err(wrong(format!("at most {MAX_OPERATIONS} operations are taken in one call")));

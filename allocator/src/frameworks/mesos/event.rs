@@ -3,12 +3,14 @@
 use super::{framework::Traits, status::status_out};
 use crate::mesos::{
     master::Master,
-    node::{attribute, domain_out},
+    node::{attribute, domain_out, unavailability_out},
+    operation::operation_status_out,
     resources::{Style, resources_out},
 };
 use headroom_core::{
     effect::{Effect, OfferMade},
     ids::{AgentId, FrameworkId},
+    inverse::InverseOffer,
     subscription::{ELSEWHERE, TORN_DOWN},
 };
 use headroom_proto::mesos::v1::{
@@ -46,9 +48,20 @@ impl Teller {
                 let rescind = Some(event::Rescind { offer_id });
                 vec![Event { rescind, ..of(Type::Rescind) }]
             }
+            Effect::InverseOffers(framework, made) => self.inverse_offers(framework, &made),
+            Effect::RescindInverse(_, id) => {
+                let inverse_offer_id = OfferId { value: id.to_string() };
+                let rescind_inverse_offer = Some(event::RescindInverseOffer { inverse_offer_id });
+                vec![Event { rescind_inverse_offer, ..of(Type::RescindInverseOffer) }]
+            }
             Effect::Update(_, status) => {
                 let status = status_out(status, &self.traits);
                 vec![Event { update: Some(event::Update { status }), ..of(Type::Update) }]
+            }
+            Effect::Operation(_, status) => {
+                let status = operation_status_out(status);
+                let update_operation_status = Some(event::UpdateOperationStatus { status });
+                vec![Event { update_operation_status, ..of(Type::UpdateOperationStatus) }]
             }
             Effect::AgentLost(_, agent, _) => {
                 let failure = event::Failure { agent_id: Some(agent_id(agent)), ..<_>::default() };
@@ -89,6 +102,25 @@ impl Teller {
         events.collect()
     }
 
+    fn inverse_offers(&self, framework: FrameworkId, made: &[InverseOffer]) -> Vec<Event> {
+        let events = made.chunks(MAX_OFFERS_AN_EVENT).map(|some| {
+            let offers = some.iter().filter_map(|one| {
+                Some(mesos::InverseOffer {
+                    id: OfferId { value: one.id.to_string() },
+                    url: self.master.agent_url(one.agent, &one.node.hostname),
+                    framework_id: mesos::FrameworkId { value: framework.to_string() },
+                    agent_id: Some(agent_id(one.agent)),
+                    unavailability: unavailability_out(one.node.unavailability?),
+                    // As in Mesos: all that it holds there is meant.
+                    resources: Vec::new(),
+                })
+            });
+            let inverse_offers = Some(event::InverseOffers { inverse_offers: offers.collect() });
+            Event { inverse_offers, ..of(Type::InverseOffers) }
+        });
+        events.collect()
+    }
+
     fn offer(&self, framework: FrameworkId, made: &OfferMade) -> Offer {
         let role = self.traits.multi_role.then(|| made.role.to_string());
         let style = Style {
@@ -104,6 +136,7 @@ impl Teller {
             hostname: node.hostname.clone(),
             url: self.master.agent_url(made.agent, &node.hostname),
             domain: node.domain.as_ref().map(domain_out),
+            unavailability: node.unavailability.map(unavailability_out),
             resources: resources_out(&made.resources, &made.reserved, style),
             attributes: node.attributes.iter().map(attribute).collect(),
             allocation_info: role.clone().map(|role| AllocationInfo { role: Some(role) }),

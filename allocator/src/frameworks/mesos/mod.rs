@@ -174,14 +174,16 @@ impl Door {
             Command::Operate(caller, offers, deeds, refusal) if !deeds.operations.is_empty() => {
                 let mut deeds = deeds.clone();
                 deeds.operations.clear();
-                Some(Command::Operate(*caller, offers.clone(), deeds, *refusal))
+                Some((*caller, offers.clone(), deeds, *refusal))
             }
             _ => None,
         };
         match (self.driver.call(command).await, without) {
             (Ok(_), _) => Ok(()),
-            (Err(CallError::Refused(refusal)), Some(without)) => {
-                warn!("dropped the operations of a call: {refusal}");
+            (Err(CallError::Refused(fault)), Some((caller, offers, mut deeds, refusal))) => {
+                warn!("dropped the operations of a call: {fault}");
+                deeds.left_out = Some(fault.to_string());
+                let without = Command::Operate(caller, offers, deeds, refusal);
                 self.driver.call(without).await.map(|_| ()).map_err(|error| refused(&error))
             }
             (Err(error), _) => Err(refused(&error)),

@@ -8,11 +8,13 @@ use super::{
     states::told,
 };
 use crate::mesos::node::{attribute, domain_out};
+use crate::mesos::operation::operation_status_out;
 use crate::mesos::{
     master::{AGENT_CAPABILITIES, AGENT_PORT, Master, VERSION},
     resources::{NAMES, Style, resources_out},
 };
 use headroom_core::{
+    feedback::Told,
     ids::{AgentId, FrameworkId, TaskHandle},
     quota::Quota,
     reservation::Parts,
@@ -22,13 +24,15 @@ use headroom_core::{
 use headroom_proto::mesos::v1::{
     self, AgentInfo, ExecutorId, ExecutorInfo, Resource, TaskId, agent_info, executor_info,
     master::response::{
-        GetAgents, GetExecutors, GetFrameworks, GetMetrics, GetQuota, GetRoles, GetState, GetTasks,
-        GetWeights, get_agents, get_executors, get_frameworks,
+        GetAgents, GetExecutors, GetFrameworks, GetMetrics, GetOperations, GetQuota, GetRoles,
+        GetState, GetTasks, GetWeights, get_agents, get_executors, get_frameworks,
     },
+    offer,
     quota::{QuotaConfig, QuotaInfo, QuotaStatus},
     resource::AllocationInfo,
     value,
 };
+use prost::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) fn agent_id(id: AgentId) -> v1::AgentId {
@@ -198,6 +202,25 @@ pub(super) fn state(snapshot: &Snapshot, master: &Master) -> GetState {
         get_frameworks: Some(frameworks(snapshot)),
         get_agents: Some(agents(snapshot, master)),
     }
+}
+
+/// Those that are done and not acknowledged: none is ever on its way.
+pub(super) fn operations(snapshot: &Snapshot) -> GetOperations {
+    let of = |seen: &FrameworkSeen, told: &Told| {
+        let status = operation_status_out(told.status.clone());
+        Some(v1::Operation {
+            framework_id: Some(framework_id(seen.id)),
+            agent_id: status.agent_id.clone(),
+            // What the door for frameworks encoded.
+            info: offer::Operation::decode(&told.payload[..]).ok()?,
+            uuid: status.uuid.clone()?,
+            statuses: vec![status.clone()],
+            latest_status: status,
+        })
+    };
+    let frameworks = snapshot.frameworks.iter();
+    let all = frameworks.flat_map(|seen| seen.operations.iter().filter_map(|told| of(seen, told)));
+    GetOperations { operations: all.collect() }
 }
 
 pub(super) fn roles(snapshot: &Snapshot) -> GetRoles {

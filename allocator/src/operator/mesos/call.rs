@@ -1,13 +1,14 @@
 //! Calls of Mesos' v1 operator API.
 
 use super::{
-    Door, answers, events,
+    Door, answers, events, maintenance,
     table::refusal,
     writes::{refused, write},
 };
 use crate::mesos::{
     http::{Format, read, refuse, wanted},
     master::{Master, VERSION},
+    pieces,
 };
 use axum::{
     body::Bytes,
@@ -16,7 +17,6 @@ use axum::{
 };
 use headroom_proto::mesos::v1::{
     Flag, VersionInfo,
-    maintenance::{ClusterStatus, Schedule},
     master::{Call, Response as Answer, call::Type, response, response::Type as AnswerType},
 };
 
@@ -60,6 +60,18 @@ impl Door {
                 AnswerType::GetTasks => answer.get_tasks = Some(answers::tasks(snapshot)),
                 AnswerType::GetRoles => answer.get_roles = Some(answers::roles(snapshot)),
                 AnswerType::GetWeights => answer.get_weights = Some(answers::weights(snapshot)),
+                AnswerType::GetOperations => {
+                    answer.get_operations = Some(answers::operations(snapshot));
+                }
+                AnswerType::GetMaintenanceStatus => {
+                    let status = maintenance::status(snapshot);
+                    answer.get_maintenance_status = Some(response::GetMaintenanceStatus { status });
+                }
+                AnswerType::GetMaintenanceSchedule => {
+                    let schedule = maintenance::schedule(&snapshot.maintenance);
+                    answer.get_maintenance_schedule =
+                        Some(response::GetMaintenanceSchedule { schedule });
+                }
                 AnswerType::GetQuota => answer.get_quota = Some(answers::quota(snapshot)),
                 _ => {
                     answer.get_metrics = Some(answers::metrics_out(snapshot, started_s, now_s));
@@ -97,22 +109,12 @@ impl Door {
                 let level = inner.log_level;
                 answer.get_logging_level = Some(response::GetLoggingLevel { level });
             }
-            AnswerType::GetOperations => answer.get_operations = Some(<_>::default()),
             AnswerType::GetMaster => {
                 answer.get_master = Some(response::GetMaster {
                     master_info: Some(master.info()),
                     start_time: Some(self.started_s()),
                     elected_time: Some(self.started_s()),
                 });
-            }
-            AnswerType::GetMaintenanceStatus => {
-                let status = ClusterStatus::default();
-                answer.get_maintenance_status = Some(response::GetMaintenanceStatus { status });
-            }
-            AnswerType::GetMaintenanceSchedule => {
-                let schedule = Schedule::default();
-                answer.get_maintenance_schedule =
-                    Some(response::GetMaintenanceSchedule { schedule });
             }
             _ => return None,
         }
@@ -126,7 +128,8 @@ fn of(kind: AnswerType) -> Answer {
 
 /// A whole body, with its length: clients take one without for a stream.
 fn answered(format: Format, text: impl Into<Bytes>) -> Response {
-    (StatusCode::OK, [(header::CONTENT_TYPE, format.media_type())], text.into()).into_response()
+    let body = pieces::body(text.into());
+    (StatusCode::OK, [(header::CONTENT_TYPE, format.media_type())], body).into_response()
 }
 
 /// The type of the answer; calls that change something have none. Both are named alike.

@@ -11,11 +11,11 @@ mod task;
 
 pub(super) use role::weight;
 
-use super::{Door, metrics::metrics, now_s, table::PATHS, writes::refused};
+use super::{Door, maintenance, metrics::metrics, now_s, table::PATHS, writes::refused};
 use crate::mesos::support::Support;
 use crate::{
     driver::CallError,
-    mesos::{http::refuse, master::VERSION, paths::at},
+    mesos::{http::refuse, master::VERSION, paths::at, pieces},
 };
 use axum::{
     Router,
@@ -26,6 +26,7 @@ use axum::{
     routing::{any, get, post},
 };
 use framework::Frameworks;
+use headroom_proto::mesos::json as mesos_json;
 use role::{QuotaStatus, Roles, weights};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -61,8 +62,10 @@ pub(super) fn add(router: Router<Door>) -> Router<Door> {
     let router = at(router, "/redirect", &any(redirect));
     let router = at(router, "/health", &any(health));
     let router = at(router, "/flags", &any(flags));
-    let router = at(router, "/maintenance/schedule", &get(no_schedule).post(change::schedule));
-    let router = at(router, "/maintenance/status", &any(no_maintenance));
+    let router = at(router, "/maintenance/schedule", &get(schedule).post(change::schedule));
+    let router = at(router, "/maintenance/status", &any(maintenance_status));
+    let router = at(router, "/machine/down", &post(change::machines_down));
+    let router = at(router, "/machine/up", &post(change::machines_up));
     let router = at(router, "/teardown", &post(change::teardown));
     let router = at(router, "/reserve", &post(change::reserve));
     let router = at(router, "/unreserve", &post(change::unreserve));
@@ -81,7 +84,8 @@ fn not_yet(why: &str) -> Response {
 /// JSON, or a call of the function that was named with it.
 fn page(text: impl Into<Bytes>, asked: &Asked) -> Response {
     let Some(callback) = asked.jsonp.as_deref().filter(|name| !name.is_empty()) else {
-        return ([(header::CONTENT_TYPE, "application/json")], text.into()).into_response();
+        let body = pieces::body(text.into());
+        return ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._$".contains(&byte);
     if callback.len() > MAX_CALLBACK_BYTES || !callback.bytes().all(is_name) {
@@ -93,7 +97,7 @@ fn page(text: impl Into<Bytes>, asked: &Asked) -> Response {
     script.push(b'(');
     script.extend_from_slice(&text);
     script.extend_from_slice(b");");
-    ([(header::CONTENT_TYPE, "text/javascript")], script).into_response()
+    ([(header::CONTENT_TYPE, "text/javascript")], pieces::body(script.into())).into_response()
 }
 
 fn text(value: &impl Serialize) -> Vec<u8> {
@@ -213,12 +217,22 @@ async fn health(State(door): State<Door>) -> StatusCode {
     }
 }
 
-async fn no_schedule(Query(asked): Query<Asked>) -> Response {
-    page(text(&json!({})), &asked)
+async fn schedule(State(door): State<Door>, uri: Uri, Query(asked): Query<Asked>) -> Response {
+    let written = door.written(uri.to_string(), |snapshot| {
+        mesos_json::to_string(&maintenance::schedule(&snapshot.maintenance)).into_bytes()
+    });
+    answered(written.await, &asked)
 }
 
-async fn no_maintenance(Query(asked): Query<Asked>) -> Response {
-    page(text(&json!({})), &asked)
+async fn maintenance_status(
+    State(door): State<Door>,
+    uri: Uri,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let written = door.written(uri.to_string(), |snapshot| {
+        mesos_json::to_string(&maintenance::status(snapshot)).into_bytes()
+    });
+    answered(written.await, &asked)
 }
 
 /// To the leader, which is this one: without a scheme, as Mesos does.

@@ -4,9 +4,12 @@ use headroom_core::{
     agents::{Agent, Node},
     command::FrameworkInfo,
     executor::Kind,
+    feedback::Told,
     ids::{AgentId, FrameworkId, OfferId, TaskHandle},
+    inverse::Answer,
     kept::Kept,
     machine::{Machine, State},
+    maintenance::{MachineId, Maintenance},
     quota::Quota,
     reservation::Parts,
     resources::{Amounts, Resources},
@@ -37,6 +40,8 @@ pub(super) struct FrameworkSeen {
     pub(super) id: FrameworkId,
     pub(super) info: FrameworkInfo,
     pub(super) connected: bool,
+    /// Operations whose end it has not acknowledged.
+    pub(super) operations: Vec<Told>,
 }
 
 /// An outstanding offer.
@@ -76,6 +81,30 @@ pub(super) struct RoleSeen {
     pub(super) frameworks: Vec<FrameworkId>,
 }
 
+/// A framework's answer to an inverse offer.
+pub(super) struct AnswerSeen {
+    pub(super) machine: MachineId,
+    pub(super) framework: FrameworkId,
+    pub(super) answer: Answer,
+    pub(super) age: Duration,
+}
+
+impl AnswerSeen {
+    fn all(state: &State, now: Time) -> Vec<Self> {
+        let of = |agent: &Agent| {
+            let machine = state.maintenance.machine(&agent.node)?.clone();
+            Some((agent.id, machine))
+        };
+        let answers = state.agents.iter().filter_map(of).flat_map(|(id, machine)| {
+            state.inverse.of(id).filter_map(move |(framework, summons)| {
+                let (answer, at) = summons.answer?;
+                Some(Self { machine: machine.clone(), framework, answer, age: now.since(at) })
+            })
+        });
+        answers.collect()
+    }
+}
+
 /// Everything, at one moment between two batches of the core.
 pub(super) struct Snapshot {
     pub(super) agents: Vec<AgentSeen>,
@@ -86,6 +115,9 @@ pub(super) struct Snapshot {
     pub(super) ended: Vec<TaskSeen>,
     pub(super) offers: Vec<OfferSeen>,
     pub(super) roles: Vec<RoleSeen>,
+    pub(super) maintenance: Maintenance,
+    /// What frameworks have said about machines in it.
+    pub(super) answers: Vec<AnswerSeen>,
 }
 
 impl TaskSeen {
@@ -157,13 +189,18 @@ impl AgentSeen {
 
 impl FrameworkSeen {
     pub(super) fn of(framework: &headroom_core::frameworks::Framework) -> Self {
-        Self { id: framework.id, info: framework.info.clone(), connected: framework.connected }
+        Self {
+            id: framework.id,
+            info: framework.info.clone(),
+            connected: framework.connected,
+            operations: framework.operations.values().cloned().collect(),
+        }
     }
 }
 
 impl Snapshot {
     /// Copies what is needed: no more is done on the core's thread.
-    pub(super) fn of(machine: &Machine) -> Self {
+    pub(super) fn of(machine: &Machine, now: Time) -> Self {
         let state = machine.state();
         let tasks = &state.tasks;
         let roles = state.roles.iter().map(|(_, role)| RoleSeen {
@@ -198,6 +235,8 @@ impl Snapshot {
                 .collect(),
             offers: offers.collect(),
             roles: roles.collect(),
+            maintenance: state.maintenance.clone(),
+            answers: AnswerSeen::all(state, now),
         }
     }
 

@@ -7,7 +7,7 @@ use headroom_proto::mesos::v1::master::call::Type;
 
 const FILES: &str = "files are read through `headroom logs`, not through the master";
 const VOLUMES: &str = "volumes keep their size; destroy one and create a larger one";
-const MAINTENANCE: &str = "maintenance cannot be scheduled yet; stop the agents on their nodes";
+const MACHINES: &str = "a machine named by hostname or ip alone is every agent that has it";
 
 /// All calls.
 pub(super) const CALLS: [(Type, Support); 39] = [
@@ -23,7 +23,7 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::GetAgents, But("without times of registration and draining")),
     (Type::GetFrameworks, But("frameworks that have ended are not kept")),
     (Type::GetExecutors, But("without their commands")),
-    (Type::GetOperations, But("always empty: operations are done at once")),
+    (Type::GetOperations, But("those that are done and not acknowledged")),
     (Type::GetTasks, But("with the newest update only, and that until it is acknowledged")),
     (Type::GetRoles, Yes),
     (Type::GetWeights, Yes),
@@ -36,11 +36,11 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::DestroyVolumes, Yes),
     (Type::GrowVolume, NotYet(VOLUMES)),
     (Type::ShrinkVolume, NotYet(VOLUMES)),
-    (Type::GetMaintenanceStatus, But("always empty")),
-    (Type::GetMaintenanceSchedule, But("always empty")),
-    (Type::UpdateMaintenanceSchedule, NotYet(MAINTENANCE)),
-    (Type::StartMaintenance, NotYet(MAINTENANCE)),
-    (Type::StopMaintenance, NotYet(MAINTENANCE)),
+    (Type::GetMaintenanceStatus, Yes),
+    (Type::GetMaintenanceSchedule, Yes),
+    (Type::UpdateMaintenanceSchedule, But(MACHINES)),
+    (Type::StartMaintenance, But("its agents end all tasks, and ask until the machine is up")),
+    (Type::StopMaintenance, Yes),
     (Type::DrainAgent, But("executors are ended too, once their tasks are")),
     (Type::DeactivateAgent, Yes),
     (Type::ReactivateAgent, Yes),
@@ -72,10 +72,10 @@ pub(super) const PATHS: [(&str, Support); 27] = [
     ("/unreserve", Yes),
     ("/create-volumes", But("on the agent's own disk")),
     ("/destroy-volumes", Yes),
-    ("/maintenance/schedule", But("GET, always empty; POST: 501")),
-    ("/maintenance/status", But("always empty")),
-    ("/machine/down", NotYet(MAINTENANCE)),
-    ("/machine/up", NotYet(MAINTENANCE)),
+    ("/maintenance/schedule", But("GET and POST")),
+    ("/maintenance/status", Yes),
+    ("/machine/down", Yes),
+    ("/machine/up", Yes),
     ("/files/browse", NotYet(FILES)),
     ("/files/read", NotYet(FILES)),
     ("/files/download", NotYet(FILES)),

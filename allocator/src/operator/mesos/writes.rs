@@ -1,5 +1,6 @@
 //! Calls that change something, as commands.
 
+use super::maintenance;
 use crate::{
     config::weight_milli,
     driver::{CallError, Driver},
@@ -135,6 +136,19 @@ async fn commands_in(driver: &Driver, call: Call) -> Result<(StatusCode, Vec<Com
             let id = mark.agent_id.value.parse::<AgentId>();
             let not_found = || refuse(StatusCode::NOT_FOUND, NO_AGENT);
             (ok, vec![Command::MarkGone(id.map_err(|_| not_found())?)])
+        }
+        Type::UpdateMaintenanceSchedule => {
+            let update = call.update_maintenance_schedule;
+            let update = update.ok_or_else(|| missing("update_maintenance_schedule"))?;
+            (ok, vec![Command::SetSchedule(maintenance::windows_in(update.schedule))])
+        }
+        Type::StartMaintenance => {
+            let start = call.start_maintenance.ok_or_else(|| missing("start_maintenance"))?;
+            (ok, vec![Command::StartMaintenance(maintenance::machines_in(&start.machines))])
+        }
+        Type::StopMaintenance => {
+            let stop = call.stop_maintenance.ok_or_else(|| missing("stop_maintenance"))?;
+            (ok, vec![Command::StopMaintenance(maintenance::machines_in(&stop.machines))])
         }
         Type::Teardown => {
             let teardown = call.teardown.ok_or_else(|| missing("teardown"))?;

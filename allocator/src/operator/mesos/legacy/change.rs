@@ -2,7 +2,7 @@
 
 use crate::{
     mesos::http::refuse,
-    operator::mesos::{Door, table, writes::write},
+    operator::mesos::{Door, writes::write},
 };
 use axum::{
     body::Bytes,
@@ -13,7 +13,8 @@ use axum::{
 use headroom_proto::mesos::{
     json,
     v1::{
-        AgentId, FrameworkId, Resource, WeightInfo,
+        AgentId, FrameworkId, MachineId, Resource, WeightInfo,
+        maintenance::Schedule,
         master::{Call, call, call::Type},
         quota::QuotaRequest,
     },
@@ -145,9 +146,28 @@ fn role_of(uri: &Uri) -> Result<String, Refused> {
     Ok(role.to_owned())
 }
 
-pub(super) async fn schedule() -> Response {
-    match table::refusal(Type::UpdateMaintenanceSchedule) {
-        Some((code, why)) => *refuse(code, why),
-        None => StatusCode::NOT_IMPLEMENTED.into_response(),
-    }
+pub(super) async fn schedule(State(door): State<Door>, body: Bytes) -> Response {
+    let schedule =
+        json::from_slice::<Schedule>(&body).map_err(|problem| wrong(problem.to_string()));
+    let call = schedule.map(|schedule| Call {
+        update_maintenance_schedule: Some(call::UpdateMaintenanceSchedule { schedule }),
+        ..of(Type::UpdateMaintenanceSchedule)
+    });
+    change(&door, call).await
+}
+
+pub(super) async fn machines_down(State(door): State<Door>, body: Bytes) -> Response {
+    let call = list::<MachineId>("machines", &body).map(|machines| Call {
+        start_maintenance: Some(call::StartMaintenance { machines }),
+        ..of(Type::StartMaintenance)
+    });
+    change(&door, call).await
+}
+
+pub(super) async fn machines_up(State(door): State<Door>, body: Bytes) -> Response {
+    let call = list::<MachineId>("machines", &body).map(|machines| Call {
+        stop_maintenance: Some(call::StopMaintenance { machines }),
+        ..of(Type::StopMaintenance)
+    });
+    change(&door, call).await
 }
