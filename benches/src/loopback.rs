@@ -89,7 +89,7 @@ pub(crate) fn start(builder: &mut runtime::Builder) -> Result<Runtime, Fault> {
 
 /// What comes in by any stream, with the moment it came.
 enum Came {
-    Offer(Instant, usize, v1::Offer),
+    Offer(Instant, usize, Box<v1::Offer>),
     Launch(usize, Box<v1::Launch>),
     Other,
     Broke(Fault),
@@ -230,7 +230,7 @@ impl Bench {
     async fn offer(&mut self) -> Result<(Instant, usize, v1::Offer), Fault> {
         loop {
             if let Came::Offer(when, to, offer) = self.next("an offer").await? {
-                return Ok((when, to, offer));
+                return Ok((when, to, *offer));
             }
         }
     }
@@ -274,7 +274,7 @@ async fn read_events(at: usize, mut events: tonic::Streaming<v1::Event>, tell: m
         let received = Instant::now();
         let came = match event {
             Some(Event::Offers(mut offers)) if offers.offers.len() == 1 => {
-                Came::Offer(received, at, offers.offers.remove(0))
+                Came::Offer(received, at, Box::new(offers.offers.remove(0)))
             }
             Some(Event::Error(error)) => Came::Broke(Fault::Core(error.message)),
             _ => Came::Other,

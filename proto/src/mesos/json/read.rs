@@ -87,6 +87,9 @@ fn put_entries(
     Ok(())
 }
 
+/// Taken in either form, unlike in Mesos.
+const OPERATION_UUID: &str = "mesos.v1.scheduler.Call.AcknowledgeOperationStatus.uuid";
+
 /// One value of the field; `None` is a name that its enumeration does not have.
 fn single(field: &FieldDescriptor, json: &Json) -> Result<Option<Value>, Wrong> {
     let kind = field.kind();
@@ -102,10 +105,12 @@ fn single(field: &FieldDescriptor, json: &Json) -> Result<Option<Value>, Wrong> 
         (Kind::String, Json::String(text)) => Some(Value::String(text.clone())),
         (Kind::Bytes, Json::String(text)) => Some(Value::Bytes(bytes(text)?.into())),
         // pymesos acknowledges operations with the UUID message that it was told.
-        (Kind::Bytes, Json::Object(object)) if object.len() == 1 => match object.get("value") {
-            Some(Json::String(text)) => Some(Value::Bytes(bytes(text)?.into())),
-            _ => None,
-        },
+        (Kind::Bytes, Json::Object(object)) if field.full_name() == OPERATION_UUID => {
+            match object.get("value") {
+                Some(Json::String(text)) => Some(Value::Bytes(bytes(text)?.into())),
+                _ => None,
+            }
+        }
         (Kind::Bool, Json::Bool(value)) => Some(Value::Bool(*value)),
         (Kind::Bool, Json::String(text)) => text.trim().parse().ok().map(Value::Bool),
         (_, Json::Number(number)) => numeric(&kind, number),
