@@ -227,8 +227,10 @@ impl ProcessContainerizer {
             let user = user.as_ref().map(|user| (user.uid, user.gid));
             volume::link(&self.layout, spec, &sandbox, user)?;
         }
+        // Nothing runs in an outer container itself: its sandbox stays the agent's.
         if Uid::effective().is_root()
             && let Some(user) = user
+            && !spec.is_outer()
         {
             chown(&sandbox, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(io_error(
                 &spec.id,
