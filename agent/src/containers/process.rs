@@ -79,18 +79,6 @@ impl Container {
         let _ = fs::remove_file(self.dir.join(STARTED_FILE));
     }
 
-    /// The addresses of a container with a network of its own; `None`: its network is the node's.
-    pub fn addresses(&self) -> Option<Vec<String>> {
-        match self.launch.spec.docker.as_ref()?.network {
-            docker::Network::Host => None,
-            docker::Network::None => Some(Vec::new()),
-            docker::Network::Bridge => {
-                let known = crate::checkpoint::load(&self.dir.join(docker::ADDRESSES_FILE));
-                Some(known.ok().flatten().unwrap_or_default())
-            }
-        }
-    }
-
     /// Asks it to end within `grace_ms` (the spec's if absent).
     pub fn kill(&self, grace_ms: Option<u64>) -> Result<(), ContainerError> {
         match &self.supervisor {
@@ -98,6 +86,11 @@ impl Container {
             // Nobody is left to be asked; `cleanup` ends what the supervisor left.
             None => Ok(()),
         }
+    }
+
+    /// Where it is reached, if it has addresses of its own.
+    pub fn addresses(&self) -> Option<docker::Addresses> {
+        docker::Addresses::read(&self.dir)
     }
 
     /// Where its checks tell how they stand, if it has any.

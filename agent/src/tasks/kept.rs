@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     checkpoint::{self, CheckpointError},
-    containers::{Container, ContainerSpec},
+    containers::{Container, ContainerSpec, docker::Network},
     order::Order,
     supervisor::Checked,
 };
@@ -116,10 +116,15 @@ impl Kept {
     /// Its container, as frameworks are told of it.
     pub(super) fn container_status(&self, node: Option<&str>) -> wire::ContainerStatus {
         let spec = self.container.spec();
-        let own = self.container.addresses();
+        let shares_node = spec.docker.as_ref().is_none_or(|docker| docker.network == Network::Host);
+        let ip_addresses = if shares_node {
+            node.map(str::to_owned).into_iter().collect()
+        } else {
+            self.container.addresses().unwrap_or_default().ip_addresses
+        };
         wire::ContainerStatus {
             container_id: spec.id.clone(),
-            ip_addresses: own.unwrap_or_else(|| node.map(str::to_owned).into_iter().collect()),
+            ip_addresses,
             executor_id: spec.executor().to_owned(),
         }
     }
