@@ -31,6 +31,8 @@ pub struct Executor {
     pub id: String,
     /// What it holds itself, beside its tasks.
     pub request: Resources,
+    /// It is no program of its framework's: the agent itself runs its tasks.
+    pub is_default: bool,
     /// All else about it; the core passes it on, and looks only whether it is the same.
     pub payload: Vec<u8>,
 }
@@ -41,8 +43,13 @@ pub enum Kind {
     /// Nothing: it runs in a container of its own.
     #[default]
     Alone,
-    /// It is one. What its framework said of it, as a number to compare; relearned ones have none.
-    Executor(Option<u64>),
+    /// It is one.
+    Executor {
+        /// Whether the agent itself runs its tasks.
+        is_default: bool,
+        /// What its framework said of it, as a number to compare; relearned ones have none.
+        digest: Option<u64>,
+    },
     /// It runs in this one.
     In(TaskHandle),
 }
@@ -60,7 +67,7 @@ impl Kind {
     /// Whether it is an executor.
     #[must_use]
     pub const fn is_executor(self) -> bool {
-        matches!(self, Self::Executor(_))
+        matches!(self, Self::Executor { .. })
     }
 }
 
@@ -106,14 +113,14 @@ impl Machine {
             if framework.executors.len() >= MAX_EXECUTORS {
                 return Err(format!("a framework has at most {MAX_EXECUTORS} executors"));
             }
-            return Ok(Host::New(Kind::Executor(Some(digest))));
+            let (is_default, digest) = (executor.is_default, Some(digest));
+            return Ok(Host::New(Kind::Executor { is_default, digest }));
         };
         let known = self.state.tasks.by_handle.get(handle).map(|task| (task.kind, task.state));
         match known {
-            Some((Kind::Executor(Some(other)), _)) if other != digest => Err(format!(
-                "executor {:?} is there already, with another description",
-                executor.id
-            )),
+            Some((Kind::Executor { digest: Some(other), .. }, _)) if other != digest => Err(
+                format!("executor {:?} is there already, with another description", executor.id),
+            ),
             Some((_, TaskState::Killing)) => Err(format!("executor {:?} is ending", executor.id)),
             _ => Ok(Host::There(*handle)),
         }

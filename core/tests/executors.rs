@@ -83,7 +83,8 @@ impl Cluster {
 
 fn executor(payload: &[u8]) -> Arc<Executor> {
     let request = Amounts::of(100, 32_000).into();
-    Arc::new(Executor { id: "e".into(), request, payload: payload.to_vec() })
+    let id = "e".into();
+    Arc::new(Executor { id, request, is_default: false, payload: payload.to_vec() })
 }
 
 fn task(name: &str, executor: Arc<Executor>) -> Launch {
@@ -302,7 +303,7 @@ fn executors_and_their_tasks_are_relearned_and_end_with_their_framework() {
         kind,
     };
     let tasks = vec![
-        held(executor, "e", Kind::Executor(None), 100),
+        held(executor, "e", Kind::Executor { is_default: false, digest: None }, 100),
         held(inside, "a", Kind::In(executor), 500),
     ];
     let hello = AgentHello {

@@ -172,7 +172,8 @@ fn not_on(hostname: &str) -> Constraints {
 fn executor(at: u8, n: u8) -> Arc<Executor> {
     let id = format!("e{}", at % 3);
     let payload = format!("{id}{}", u8::from(at == 77 && n == 1)).into_bytes();
-    Arc::new(Executor { id, request: Amounts::of(20, 100).into(), payload })
+    let request = Amounts::of(20, 100).into();
+    Arc::new(Executor { id, request, is_default: at.is_multiple_of(2), payload })
 }
 
 /// An operation of one part, for `role` or one that `tag` chooses.

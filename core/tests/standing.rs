@@ -176,7 +176,7 @@ fn a_draining_agent_is_drained_when_all_has_ended_and_is_acknowledged() {
 fn executors_end_when_nothing_runs_in_them() {
     let mut cluster = Cluster::new();
     let request = Amounts::of(100, 32_000).into();
-    let executor = Arc::new(Executor { id: "e".into(), request, payload: vec![] });
+    let executor = Arc::new(Executor { id: "e".into(), request, ..Executor::default() });
     let handles = cluster.launch(vec![Launch { executor: Some(executor), ..task("a") }]);
     let [host, inside] = handles[..] else { panic!("{handles:?}") };
     let ended = |effects: &[Effect]| kills(effects).iter().map(|kill| kill.0).collect::<Vec<_>>();

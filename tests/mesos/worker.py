@@ -17,6 +17,12 @@ class Worker(Executor):
     def launchTask(self, driver, task):
         threading.Thread(target=self.work, args=(driver, task), daemon=True).start()
 
+    def launchTaskGroup(self, driver, tasks):
+        said = "together: " + " ".join(sorted(task["task_id"]["value"] for task in tasks))
+        driver.sendFrameworkMessage(encode_data(said.encode()))
+        for task in tasks:
+            self.launchTask(driver, task)
+
     def killTask(self, driver, task_id):
         self.killed.add(task_id["value"])
 

@@ -180,7 +180,38 @@ fn pymesos_tasks_outlive_a_restart_of_the_agent() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn pymesos_task_groups_outlive_a_restart_of_the_agent() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let go = go(&cluster);
+    let framework = start(&cluster, "group_restart.py", &[&go]);
+    wait_until("all run", || framework.out().contains("all run"));
+    cluster.stop_agent();
+    fs::write(format!("{go}.down"), "").expect("a file");
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    wait_until("one group is over", || framework.out().contains("done with one"));
+    fs::write(go, "").expect("a file");
+    passes(&cluster, "group_restart.py", &framework.done());
+    cluster.empty();
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn pymesos_runs_on_what_is_lent_to_its_role() {
+    on_what_is_lent("lent.py", &["lent"]);
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
+fn pymesos_runs_a_task_group_on_what_is_lent() {
+    on_what_is_lent("group_lent.py", &["l0", "l1"]);
+}
+
+fn on_what_is_lent(script: &str, tasks: &[&str]) {
     if !can_run() {
         return;
     }
@@ -190,12 +221,17 @@ fn pymesos_runs_on_what_is_lent_to_its_role() {
     let set = cluster.headroom(&["role", "set", "batch", "--opportunistic", "true"]);
     assert_eq!(set.code, 0, "{set:?}");
     let go = go(&cluster);
-    let framework = start(&cluster, "lent.py", &[&go]);
+    let framework = start(&cluster, script, &[&go]);
     wait_until("lent work runs", || framework.out().contains("lent runs"));
-    let task = cluster.task("lent");
-    assert_eq!(task["revocable"], true, "{task}");
+    for task in tasks {
+        let task = cluster.task(task);
+        assert_eq!(task["revocable"], true, "{task}");
+        // Each is measured by itself.
+        let name = task["task_id"].as_str().expect("a name");
+        wait_until("its memory is told", || cluster.task(name)["used"]["memory_mib"].is_number());
+    }
     fs::write(go, "").expect("a file");
-    passes(&cluster, "lent.py", &framework.done());
+    passes(&cluster, script, &framework.done());
     cluster.empty();
 }
 
@@ -208,6 +244,7 @@ fn pymesos_runs_a_task_in_docker() {
     if let Some(docker) = Docker::start(&[]) {
         let cluster = Cluster::up(&docker.settings(Settings::quick()));
         run(&cluster, "docker.py", &[IMAGE]);
+        run(&cluster, "group_docker.py", &[IMAGE]);
         run(&cluster, "../../examples/pymesos/docker.py", &[IMAGE, "cat /marker"]);
     }
 }

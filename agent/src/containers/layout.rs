@@ -68,12 +68,17 @@ impl Layout {
         }
     }
 
-    /// The newest sandbox that an executor had here, under whichever id the agent had then.
+    /// The newest sandbox that an executor had here, or a task of a group of that id, under whichever id
+    /// the agent had then.
     pub fn newest_sandbox(&self, framework: &str, executor: &str) -> Option<PathBuf> {
         let plain = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with("..");
         if !plain(framework) || !plain(executor) {
             return None;
         }
+        self.newest_run(framework, executor).or_else(|| self.newest_inner(framework, executor))
+    }
+
+    fn newest_run(&self, framework: &str, executor: &str) -> Option<PathBuf> {
         let newest = |agent: fs::DirEntry| {
             let runs = self.runs(&agent.file_name().to_string_lossy(), framework, executor);
             // By its own name, which is its container's.

@@ -22,7 +22,7 @@ pub use duties::{Check, CheckKind, Duties, Found, HealthCheck};
 pub use error::ContainerError;
 pub use launch::ProcessContainerizer;
 pub use layout::{LATEST, Layout};
-pub use nesting::{Nesting, Outer};
+pub use nesting::{Nesting, Outer, Shared};
 pub use process::Container;
 pub use spec::{Command, ContainerSpec, Launch, LaunchCgroup, SpecError};
 pub use volume::{VolumeSpec, destroy as destroy_volume};

@@ -1,10 +1,11 @@
 //! Containers in containers: an executor that the agent itself plays runs nothing, and the tasks of its groups are in
 //! its container, with sandboxes and control groups below its own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,18 @@ pub struct Outer {
     pub container: String,
     /// Whether its limits are the only ones.
     pub shares_limits: bool,
+    /// Directories of its sandbox that are seen in this one too.
+    #[serde(default)]
+    pub shared: Vec<Shared>,
+}
+
+/// A directory in an outer container's sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// One step: nothing of a task's is on the way to it.
+    pub name: String,
+    /// Where an inner container sees it, from its sandbox.
+    pub container_path: String,
 }
 
 impl ContainerSpec {
@@ -86,6 +99,46 @@ impl Layout {
         let runs = self.runs(&spec.agent, &spec.framework, &outer.executor);
         runs.join(&outer.container).join(CONTAINERS).join(&spec.id)
     }
+}
+
+impl Layout {
+    /// Where a directory is that containers in an outer one share; `None` for what is no name of one.
+    pub(super) fn shared(&self, spec: &ContainerSpec, shared: &Shared) -> Option<PathBuf> {
+        let mut steps = Path::new(&shared.name).components();
+        let step = steps.next().filter(|step| matches!(step, Component::Normal(_)))?;
+        let taken = [CONTAINERS, TASKS].map(OsStr::new).contains(&step.as_os_str());
+        let sandbox = self.sandbox(spec);
+        let outer = sandbox.ancestors().nth(2)?;
+        (steps.next().is_none() && !taken).then(|| outer.join(step))
+    }
+
+    /// The newest sandbox of a task of a group, by its link in its executor's.
+    pub(super) fn newest_inner(&self, framework: &str, task: &str) -> Option<PathBuf> {
+        let runs = entries(&self.slaves()).into_iter().flat_map(|agent| {
+            let executors = entries(&agent.join("frameworks").join(framework).join("executors"));
+            executors.into_iter().flat_map(|executor| entries(&executor.join("runs")))
+        });
+        let inner = runs.filter_map(|run| {
+            let target = fs::read_link(run.join(TASKS).join(task)).ok()?;
+            let sandbox = run.join(CONTAINERS).join(target.file_name()?);
+            let changed = fs::metadata(&sandbox).and_then(|data| data.modified()).ok()?;
+            Some((changed, sandbox))
+        });
+        inner.max_by_key(|(changed, _)| *changed).map(|(_, sandbox)| sandbox)
+    }
+
+    /// The containers whose sandboxes are in a run's.
+    #[must_use]
+    pub fn inner_containers(run: &Path) -> Vec<PathBuf> {
+        entries(&run.join(CONTAINERS))
+    }
+}
+
+/// The directories in it, but no links to any.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let plain = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(plain).map(|entry| entry.path()).collect()
 }
 
 /// Has `tasks/<task>` in the outer sandbox lead to the one in it.

@@ -51,18 +51,41 @@ pub(super) fn make_all(
     spec: &ContainerSpec,
     user: Option<(Uid, Gid)>,
 ) -> Result<Vec<(PathBuf, String)>, ContainerError> {
-    let one = |volume: &VolumeSpec| {
-        let inside = Path::new(&volume.container_path);
-        let fault = |path: &Path, operation, source| fault(spec, path, operation, source);
+    let fault = |path: &Path, operation, source| fault(spec, path, operation, source);
+    let one = |dir: Option<PathBuf>, container_path: &str| {
+        let inside = Path::new(container_path);
         let odd = || fault(inside, "use the volume", io::ErrorKind::InvalidInput.into());
-        if inside.components().any(|step| !matches!(step, Component::Normal(_))) {
-            return Err(odd());
-        }
-        let dir = layout.volume(&volume.role, &volume.id).ok_or_else(odd)?;
+        let in_docker = spec.docker.is_some();
+        let plain = |step| match step {
+            Component::Normal(_) => true,
+            Component::RootDir => in_docker,
+            _ => false,
+        };
+        let dir = dir.filter(|_| inside.components().all(plain)).ok_or_else(odd)?;
         make(&dir, user).map_err(|source| fault(&dir, "make the volume", source))?;
-        Ok((dir, volume.container_path.clone()))
+        Ok((dir, container_path.to_owned()))
     };
-    spec.volumes.iter().map(one).collect()
+    let kept = spec
+        .volumes
+        .iter()
+        .map(|volume| one(layout.volume(&volume.role, &volume.id), &volume.container_path));
+    let shared = spec.outer().map(|outer| &outer.shared[..]).unwrap_or_default().iter();
+    let shared = shared.map(|shared| one(layout.shared(spec, shared), &shared.container_path));
+    kept.chain(shared).collect()
+}
+
+/// Makes the directories of the sandbox that a Docker container sees elsewhere too.
+pub(super) fn make_own(
+    spec: &ContainerSpec,
+    sandbox: &Path,
+    user: Option<(Uid, Gid)>,
+) -> Result<(), ContainerError> {
+    let own = spec.docker.iter().flat_map(|docker| &docker.volumes);
+    for volume in own.filter(|volume| volume.is_own()) {
+        let dir = sandbox.join(&volume.host_path);
+        make(&dir, user).map_err(|source| fault(spec, &dir, "make the volume", source))?;
+    }
+    Ok(())
 }
 
 /// Makes a container's volumes where they are not there yet, and links them into its sandbox.

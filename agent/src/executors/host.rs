@@ -1,8 +1,8 @@
 //! One executor as the agent speaks to it: events, kept until it is there to hear them.
 
 use headroom_proto::mesos::v1::{
-    AgentId, AgentInfo, ContainerId, DurationInfo, ExecutorInfo, FrameworkInfo, KillPolicy, TaskId,
-    TaskInfo,
+    AgentId, AgentInfo, ContainerId, DurationInfo, ExecutorInfo, FrameworkInfo, KillPolicy,
+    TaskGroupInfo, TaskId, TaskInfo,
     executor::{
         Event,
         event::{self, Type},
@@ -72,8 +72,8 @@ impl Host {
     /// The tasks that it has not been told of.
     #[must_use]
     pub fn waiting_launches(&self) -> BTreeSet<String> {
-        let launches = self.waiting.iter().filter_map(|event| event.launch.as_ref());
-        launches.map(|launch| launch.task.task_id.value.clone()).collect()
+        let launched = self.waiting.iter().flat_map(launched_by);
+        launched.map(|task| task.task_id.value.clone()).collect()
     }
 
     /// Its stream opens: it is told who it is, and what waited.
@@ -133,13 +133,18 @@ impl Host {
         self.tell(Event { launch, ..of(Type::Launch) });
     }
 
-    /// Takes a task back that was not told yet.
-    pub fn take_back(&mut self, task: &str) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|event| {
-            event.launch.as_ref().is_none_or(|launch| launch.task.task_id.value != task)
-        });
-        self.waiting.len() < before
+    /// Tasks are to be run together.
+    pub fn launch_group(&mut self, tasks: Vec<TaskInfo>) {
+        let launch_group = Some(event::LaunchGroup { task_group: TaskGroupInfo { tasks } });
+        self.tell(Event { launch_group, ..of(Type::LaunchGroup) });
+    }
+
+    /// Takes a task back that was not told yet, with the others of its group; their names.
+    pub fn take_back(&mut self, task: &str) -> Vec<String> {
+        let has = |event: &Event| launched_by(event).iter().any(|one| one.task_id.value == task);
+        let event = self.waiting.iter().position(has).and_then(|at| self.waiting.remove(at));
+        let tasks = event.iter().flat_map(launched_by);
+        tasks.map(|task| task.task_id.value.clone()).collect()
     }
 
     /// A task is to end.
@@ -171,6 +176,15 @@ impl Host {
     /// It is to end; says whether it could be told.
     pub fn shut_down(&mut self) -> bool {
         self.now(of(Type::Shutdown)).is_none()
+    }
+}
+
+/// The tasks that an event launches.
+fn launched_by(event: &Event) -> &[TaskInfo] {
+    match (&event.launch, &event.launch_group) {
+        (Some(launch), _) => std::slice::from_ref(&launch.task),
+        (None, Some(group)) => &group.task_group.tasks,
+        (None, None) => &[],
     }
 }
 

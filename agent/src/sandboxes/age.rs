@@ -54,6 +54,10 @@ pub fn collect(layout: &Layout, max_age: Duration, now: SystemTime) -> Collected
                     if layout.container(&id).exists() || age(&run) <= max_age {
                         continue;
                     }
+                    for inner in Layout::inner_containers(&run) {
+                        let id = inner.file_name().unwrap_or_default().to_string_lossy();
+                        let _ = fs::remove_file(layout.cuts(&id));
+                    }
                     // Follows no link, whatever the task has put there.
                     match fs::remove_dir_all(&run) {
                         Ok(()) => collected.removed += 1,

@@ -25,11 +25,13 @@ pub(crate) const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// Where to find them: the group they start in, and that of the other class; none without cgroups.
 pub(crate) struct Members {
     groups: Vec<ContainerCgroup>,
+    /// That of the container that this one is in, whose limit may be the one that is passed.
+    outer: Option<ContainerCgroup>,
 }
 
 impl Members {
-    pub(super) fn new(groups: Vec<ContainerCgroup>) -> Members {
-        Members { groups }
+    pub(super) fn new(groups: Vec<ContainerCgroup>, outer: Option<ContainerCgroup>) -> Members {
+        Members { groups, outer }
     }
 
     pub(super) fn procs_files(&self) -> Vec<PathBuf> {
@@ -105,7 +107,11 @@ impl Members {
             return usage;
         };
         let others = others.iter().filter(|group| group.exists()).map(usage_of);
-        others.fold(usage_of(first), FinalUsage::plus)
+        let mut usage = others.fold(usage_of(first), FinalUsage::plus);
+        // What happened below it counts in it, too.
+        let of_outer = self.outer.as_ref().and_then(|outer| outer.group().limit_ooms().ok());
+        usage.limit_ooms = of_outer.or(usage.limit_ooms);
+        usage
     }
 }
 

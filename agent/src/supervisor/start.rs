@@ -88,24 +88,27 @@ fn supervise(dir: &Path, launch: Launch, signals: SignalFd) -> Result<(), String
     set_child_subreaper(true).map_err(|e| format!("cannot become a subreaper: {e}"))?;
     // Without root this stays as it is; the supervisor is then as likely to be chosen as any.
     let _ = fs::write("/proc/self/oom_score_adj", OWN_OOM_SCORE);
-    let groups = match open_groups(&launch) {
+    let (groups, outer) = match open_groups(&launch) {
         Ok(groups) => groups,
         // Without its limits the task must not run; that is reported as its failure.
         Err(reason) => {
             eprintln!("{reason}");
-            Vec::new()
+            Default::default()
         }
     };
     let missing = launch.cgroup.is_some() && groups.is_empty();
-    let members = Members::new(groups);
+    let members = Members::new(groups, outer);
     let watch = Watch::new(dir, launch, members, signals);
     if missing { watch.never_started("its control group is missing") } else { watch.run() }
 }
 
-/// The container's group, which the agent made, and the one it would be promoted to; moves this process out
-/// of the agent's own.
-fn open_groups(launch: &Launch) -> Result<Vec<ContainerCgroup>, String> {
-    let Some(place) = &launch.cgroup else { return Ok(Vec::new()) };
+/// The container's group, which the agent made, and the one it would be promoted to, and the one that they
+/// are in.
+type Groups = (Vec<ContainerCgroup>, Option<ContainerCgroup>);
+
+/// Finds them, and moves this process out of the agent's own.
+fn open_groups(launch: &Launch) -> Result<Groups, String> {
+    let Some(place) = &launch.cgroup else { return Ok(Groups::default()) };
     let told = |e: crate::cgroup::CgroupError| e.to_string();
     let hierarchy = Hierarchy::detect().map_err(told)?;
     let tree = Tree::reopen(&hierarchy, &place.parent, &place.controllers).map_err(told)?;
@@ -117,5 +120,7 @@ fn open_groups(launch: &Launch) -> Result<Vec<ContainerCgroup>, String> {
     if !cgroup.exists() {
         return Err(format!("the control group {} does not exist", cgroup.group().name()));
     }
-    Ok(vec![cgroup, other])
+    let outer = launch.spec.outer();
+    let outer = outer.map(|outer| tree.open_existing(launch.spec.class, &outer.container));
+    Ok((vec![cgroup, other], outer.transpose().map_err(told)?))
 }

@@ -6,7 +6,7 @@
 
 use super::{Keeper, Told, hosting::LEAST_MEMORY_BYTES, kept::Kept};
 use crate::{
-    containers::{Command, ContainerSpec, Nesting, Outer},
+    containers::{Command, ContainerSpec, Nesting, Outer, Shared},
     order::{self, Group, Order},
 };
 use headroom_proto::v1::{self as wire, launch::Kind};
@@ -80,15 +80,15 @@ impl Keeper {
 
     /// Starts tasks that run together, and first their executor if it is new.
     pub(super) fn launch_group(&mut self, launches: Vec<wire::Launch>) {
-        let (executors, tasks): (Vec<_>, Vec<_>) =
-            launches.into_iter().partition(|one| one.kind == Some(Kind::IsExecutor(true)));
+        let is_inside = |one: &wire::Launch| matches!(one.kind, Some(Kind::ExecutorHandle(_)));
+        let (tasks, executors): (Vec<_>, Vec<_>) = launches.into_iter().partition(is_inside);
         executors.into_iter().for_each(|executor| self.launch(executor));
         let Some(first) = tasks.first().map(|task| task.handle) else { return };
         let Some(Kind::ExecutorHandle(executor)) = tasks.first().and_then(|task| task.kind) else {
             return error!("a group without an executor is left out");
         };
         if self.hosts(executor) {
-            return tasks.iter().for_each(|task| self.launch_inside(executor, task));
+            return self.launch_group_inside(executor, &tasks);
         }
         let group = Group { executor, first };
         self.launch_nested(group, tasks);
@@ -125,26 +125,34 @@ impl Keeper {
                 warn!(task = name, framework, "not launched: {}", told.message);
                 self.tell_unkept(handle, framework, &name, &told);
                 self.end_others(Some(group), &told);
-                refused = Some(with_its_group());
+                refused = Some(Told::with_its_group());
             }
         }
     }
 
     fn nested_spec(
         &self,
-        launch: wire::Launch,
+        mut launch: wire::Launch,
         group: Group,
         executor: String,
         container: String,
     ) -> Result<ContainerSpec, Told> {
         let role = launch.role.clone();
         let shares_limits = launch.task.as_ref().is_some_and(|task| task.shares_limits);
+        let shared = launch.task.as_mut().map(|task| std::mem::take(&mut task.shared_directories));
+        let shared = shared.unwrap_or_default().into_iter();
+        let shared = shared
+            .map(|wire::SharedDirectory { name, container_path }| Shared { name, container_path });
+        let shared = shared.collect();
         let failed = |fault: String| Told::failed(wire::Reason::LaunchFailed, fault);
         let spec = order::spec(launch, &self.place.agent_id, self.pids_limit);
         let mut spec = spec.map_err(|fault| failed(fault.to_string()))?;
         let order = Order::of(&spec).map_err(|fault| failed(fault.to_string()))?;
         spec.payload = Order { group: Some(group), ..order }.document();
-        spec.nesting = Nesting::Inner(Outer { executor, container, shares_limits });
+        if let Some(docker) = &mut spec.docker {
+            docker.grows = shares_limits;
+        }
+        spec.nesting = Nesting::Inner(Outer { executor, container, shares_limits, shared });
         self.place.tell(&mut spec, self.containerizer.layout(), &role);
         Ok(spec)
     }
@@ -153,19 +161,24 @@ impl Keeper {
     pub(super) fn resize_outer(&self, executor: u64, more_bytes: u64) {
         let Some(kept) = self.tasks.get(&executor).filter(|kept| is_open(kept)) else { return };
         let Some(cgroup) = kept.container.cgroup() else { return };
-        let own = kept.container.spec();
-        let inner = self.groups.all_in(executor).filter_map(|(_, handle)| self.tasks.get(&handle));
-        let inner = inner.filter(|kept| !kept.has_ended).map(|kept| kept.container.spec());
-        let (mut cpus, mut bytes) = (own.request_cpus, own.memory_bytes.saturating_add(more_bytes));
-        for spec in inner {
-            cpus += spec.request_cpus;
-            bytes = bytes.saturating_add(spec.memory_bytes);
-        }
+        let (cpus, bytes) = self.limits_of_outer(kept);
+        let bytes = bytes.saturating_add(more_bytes);
         let set = cgroup.set_cpu_weight(cpus).and_then(|()| cgroup.set_memory_limit(bytes));
         if let Err(fault) = set {
             // Less than it has in use can't be had back; the next change tries again.
             tracing::debug!("the limits of an executor stay: {fault}");
         }
+    }
+
+    /// The CPUs and bytes of memory of a container and those in it.
+    pub(super) fn limits_of_outer(&self, outer: &Kept) -> (f64, u64) {
+        let own = outer.container.spec();
+        let inner = self.groups.all_in(outer.order.handle);
+        let inner = inner.filter_map(|(_, handle)| self.tasks.get(&handle));
+        let inner = inner.filter(|kept| !kept.has_ended).map(|kept| kept.container.spec());
+        inner.fold((own.request_cpus, own.memory_bytes), |(cpus, bytes), spec| {
+            (cpus + spec.request_cpus, bytes.saturating_add(spec.memory_bytes))
+        })
     }
 
     /// A task, and those that end with it.
@@ -236,8 +249,13 @@ impl Keeper {
         }
     }
 
-    /// What an earlier agent was about to do.
+    /// What an earlier agent was about to do, and what is to be done for tasks whose end nobody saw.
     pub(super) fn go_on_with_outers(&mut self) {
+        let ended = self.tasks.values().filter(|kept| kept.has_ended);
+        let ended = ended.filter_map(|kept| Some((kept.order.group?, kept.newest.clone()?)));
+        for (group, told) in ended.collect::<Vec<_>>() {
+            self.end_others(Some(group), &told);
+        }
         let outers = self.tasks.iter().filter(|(_, kept)| kept.container.spec().is_outer());
         let outers: Vec<_> = outers
             .map(|(handle, kept)| (*handle, kept.kill.clone().filter(|_| !kept.has_ended)))
@@ -255,12 +273,6 @@ impl Keeper {
 /// Whether tasks can be started in it.
 fn is_open(kept: &Kept) -> bool {
     kept.container.spec().is_outer() && !kept.has_ended && kept.kill.is_none()
-}
-
-/// What is told of one that is not started as another of its group could not be.
-fn with_its_group() -> Told {
-    let message = "another task of its group could not be started";
-    Told::with_executor(wire::TaskState::Killed, wire::Reason::GroupEnded, message)
 }
 
 fn memory_mib(task: &wire::TaskInfo) -> f64 {

@@ -13,13 +13,13 @@ use crate::{
     containers::{Container, ContainerSpec, docker::Network},
     executors::{Call, CallError, Host, LENT_ENDING, Node, What},
     meter, node,
-    order::{self, Order},
+    order::{self, Group, Order},
     supervisor::Exit,
 };
 use headroom_core::resources::Amounts;
 use headroom_proto::{
-    mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus, executor_info},
-    v1 as wire,
+    mesos::v1::{self as mesos, ExecutorInfo, FrameworkInfo, TaskInfo, TaskStatus},
+    v1::{self as wire, launch::Kind},
 };
 use prost::Message as _;
 use std::{
@@ -104,7 +104,11 @@ impl Keeper {
         let handle = launch.handle;
         let framework = launch.framework_id.clone();
         let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
-        if let Err(fault) = self.try_launch_executor(launch) {
+        let launched = match launch.kind {
+            Some(Kind::IsDefaultExecutor(true)) => self.launch_outer(launch),
+            _ => self.try_launch_executor(launch),
+        };
+        if let Err(fault) = launched {
             error!(executor = name, framework, "not started: {fault}");
             let told = Told::failed(wire::Reason::LaunchFailed, fault);
             self.tell_unkept(handle, framework, &name, &told);
@@ -115,9 +119,6 @@ impl Keeper {
         let handle = launch.handle;
         let said = launch.task.as_ref().and_then(|task| task.mesos.clone()).unwrap_or_default();
         let spoken = decode(&said.executor_info, &said.framework_info)?;
-        if spoken.0.r#type() == executor_info::Type::Default {
-            return self.launch_outer(launch);
-        }
         if self.hosting.node.port == 0 {
             return Err("the agent has no HTTP server for executors to call; start it without \
                         an empty --listen"
@@ -167,18 +168,58 @@ impl Keeper {
     }
 
     pub(super) fn launch_inside(&mut self, executor: u64, launch: &wire::Launch) {
-        let framework = launch.framework_id.clone();
-        let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
-        if let Err(told) = self.try_launch_inside(executor, launch) {
-            warn!(task = name, framework, "not launched: {}", told.message);
-            self.tell_unkept(launch.handle, framework, &name, &told);
+        match self.enter_inside(executor, launch, None) {
+            Ok(info) => {
+                if let Some(host) = self.hosting.hosts.get_mut(&executor) {
+                    host.launch(info);
+                }
+                self.resize(executor);
+            }
+            Err(told) => self.tell_unlaunched(launch, &told),
         }
     }
 
-    fn try_launch_inside(&mut self, executor: u64, launch: &wire::Launch) -> Result<(), Told> {
+    /// Hands tasks to an executor that are to run together: all, or none.
+    pub(super) fn launch_group_inside(&mut self, executor: u64, launches: &[wire::Launch]) {
+        let Some(first) = launches.first().map(|launch| launch.handle) else { return };
+        let group = Some(Group { executor, first });
+        let mut infos = Vec::with_capacity(launches.len());
+        for (at, launch) in launches.iter().enumerate() {
+            match self.enter_inside(executor, launch, group) {
+                Ok(info) => infos.push(info),
+                Err(told) => {
+                    self.tell_unlaunched(launch, &told);
+                    let (entered, others) = (&launches[..at], &launches[at + 1..]);
+                    let told = Told::with_its_group();
+                    others.iter().for_each(|other| self.tell_unlaunched(other, &told));
+                    entered.iter().for_each(|other| self.end_inside(other.handle, &told));
+                    return;
+                }
+            }
+        }
+        if let Some(host) = self.hosting.hosts.get_mut(&executor) {
+            host.launch_group(infos);
+        }
+        self.resize(executor);
+    }
+
+    fn tell_unlaunched(&self, launch: &wire::Launch, told: &Told) {
+        let framework = launch.framework_id.clone();
+        let name = launch.task.as_ref().map(|task| task.task_id.clone()).unwrap_or_default();
+        warn!(task = name, framework, "not launched: {}", told.message);
+        self.tell_unkept(launch.handle, framework, &name, told);
+    }
+
+    /// Takes a task in that an executor is to run, and returns its description.
+    fn enter_inside(
+        &mut self,
+        executor: u64,
+        launch: &wire::Launch,
+        group: Option<Group>,
+    ) -> Result<TaskInfo, Told> {
         let failed = |fault: String| Told::failed(wire::Reason::LaunchFailed, fault);
         let kept = self.tasks.get(&executor).filter(|kept| !kept.has_ended);
-        let (Some(kept), Some(host)) = (kept, self.hosting.hosts.get_mut(&executor)) else {
+        let Some(kept) = kept.filter(|_| self.hosting.hosts.contains_key(&executor)) else {
             return Err(Told::dropped());
         };
         let count = self.hosting.names.range((executor, String::new())..).take(MAX_INSIDE).count();
@@ -186,17 +227,16 @@ impl Keeper {
             return Err(failed(format!("at most {MAX_INSIDE} tasks run in one executor")));
         }
         let order = Order::from_launch(launch).map_err(|fault| failed(fault.to_string()))?;
+        let order = Order { group, ..order };
         let said = launch.task.as_ref().and_then(|task| task.mesos.as_ref());
         let said = said.map(|mesos| &mesos.task_info[..]).unwrap_or_default();
         let info = TaskInfo::decode(said).map_err(|fault| failed(fault.to_string()))?;
         let task = Inside::create(kept.container.dir(), executor, launch, order);
         let task = task
             .map_err(|fault| Told::failed(wire::Reason::StateDirectoryFull, fault.to_string()))?;
-        host.launch(info);
         info!(task = task.name, framework = task.framework, "handed to its executor");
         self.hosting.enter(task);
-        self.resize(executor);
-        Ok(())
+        Ok(info)
     }
 
     /// Gives an executor's container what it and its tasks hold together.
@@ -268,6 +308,7 @@ impl Keeper {
         host.subscribe(&spec.framework, &self.hosting.node, events);
         let knows = |name: &str| knows.iter().any(|task| task.task_id.value == name);
         let names = self.hosting.names.range((handle, String::new())..(handle + 1, String::new()));
+        let mut groups: BTreeMap<u64, Vec<TaskInfo>> = BTreeMap::new();
         for ((_, name), task) in names {
             let Some(task) = self.hosting.inside.get(task) else { continue };
             let untold = task.state == wire::TaskState::Staging && task.telling.is_all_told();
@@ -275,11 +316,15 @@ impl Keeper {
                 continue;
             }
             match task.info().map(|info| TaskInfo::decode(&info[..])) {
-                Ok(Ok(info)) => host.launch(info),
+                Ok(Ok(info)) => match task.order.group {
+                    Some(group) => groups.entry(group.first).or_default().push(info),
+                    None => host.launch(info),
+                },
                 Ok(Err(fault)) => error!(task = name, "its description is damaged: {fault}"),
                 Err(fault) => error!(task = name, "its description can't be read: {fault}"),
             }
         }
+        groups.into_values().for_each(|tasks| host.launch_group(tasks));
     }
 
     /// An executor tells how a task of its own is.
@@ -339,10 +384,16 @@ impl Keeper {
             return true;
         }
         let Some(host) = self.hosting.hosts.get_mut(&task.executor) else { return true };
-        if host.take_back(&task.name) {
+        let executor = task.executor;
+        let untold = host.take_back(&task.name);
+        if !untold.is_empty() {
             let message = "it was killed before its executor was told of it";
             let reason = wire::Reason::KilledByFramework;
-            self.end_inside(handle, &Told::with_executor(wire::TaskState::Killed, reason, message));
+            let told = Told::with_executor(wire::TaskState::Killed, reason, message);
+            for name in untold {
+                let other = self.hosting.names.get(&(executor, name)).copied().unwrap_or(handle);
+                self.end_inside(other, &told);
+            }
             return true;
         }
         task.state = match task.state {
@@ -483,12 +534,12 @@ fn can_reach(endpoint: &str, network: Network) -> Result<(), String> {
         Network::None => Err("on network NONE an executor cannot call its agent; give it HOST, \
                               or BRIDGE"
             .to_owned()),
-        Network::Bridge if is_of_node => Err(format!(
-            "the agent listens for executors at {endpoint}, which those on network BRIDGE cannot \
+        Network::Bridge | Network::User if is_of_node => Err(format!(
+            "the agent listens for executors at {endpoint}, which those on a network of their own cannot \
              reach: give them HOST, or start the agent with an address of its node that they can \
              reach, such as --listen ADDRESS:5051"
         )),
-        Network::Bridge => Ok(()),
+        Network::Bridge | Network::User => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ impl Keeper {
                 role: kept.order.role.clone(),
                 reserved: reserved::told(&kept.order.reserved),
                 kind: match (&kept.order.executor, kept.order.group) {
+                    (Some(_), _) if spec.is_outer() => Some(Kind::IsDefaultExecutor(true)),
                     (Some(_), _) => Some(Kind::IsExecutor(true)),
                     (None, Some(group)) => Some(Kind::ExecutorHandle(group.executor)),
                     (None, None) => None,

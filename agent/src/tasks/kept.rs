@@ -6,11 +6,12 @@ use super::{
 };
 use crate::{
     checkpoint::{self, CheckpointError},
-    containers::Container,
+    containers::{Container, ContainerSpec},
     order::Order,
     supervisor::Checked,
 };
-use headroom_proto::v1 as wire;
+use headroom_proto::{mesos::v1 as mesos, v1 as wire};
+use prost::Message as _;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -75,7 +76,7 @@ impl Kept {
 
     /// Queues what is to be told; says whether it is durable.
     pub(super) fn push(&mut self, told: Told) -> bool {
-        let told = told.with_checks(self.checked.as_ref());
+        let told = told.with_checks(self.checked.as_ref()).at(&place(self.container.spec()));
         self.state = told.state();
         self.newest = Some(told.clone());
         self.telling.push(told, Uuid::new_v4())
@@ -108,4 +109,22 @@ impl Kept {
             status: Some(self.telling.next_to_tell(&spec.task)?),
         })
     }
+}
+
+/// In which container a task runs, as Mesos' frameworks are told it.
+fn place(spec: &ContainerSpec) -> Vec<u8> {
+    let container = |id: &str, parent| mesos::ContainerId { value: id.to_owned(), parent };
+    let outer = spec.outer();
+    let parent = outer.map(|outer| Box::new(container(&outer.container, None)));
+    let status = mesos::ContainerStatus {
+        container_id: Some(container(&spec.id, parent)),
+        ..mesos::ContainerStatus::default()
+    };
+    let told = mesos::TaskStatus {
+        source: Some(mesos::task_status::Source::Agent.into()),
+        executor_id: outer.map(|outer| mesos::ExecutorId { value: outer.executor.clone() }),
+        container_status: Some(status),
+        ..mesos::TaskStatus::default()
+    };
+    told.encode_to_vec()
 }

@@ -236,7 +236,9 @@ impl Keeper {
             return;
         }
         match launch.kind {
-            Some(Kind::IsExecutor(true)) => return self.launch_executor(launch),
+            Some(Kind::IsExecutor(true) | Kind::IsDefaultExecutor(true)) => {
+                return self.launch_executor(launch);
+            }
             Some(Kind::ExecutorHandle(executor)) => return self.launch_inside(executor, &launch),
             _ => {}
         }

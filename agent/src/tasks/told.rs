@@ -80,6 +80,13 @@ impl Told {
         Self::new(wire::TaskState::Lost, wire::Reason::ExecutorEnded, message)
     }
 
+    /// It is not started, as another of its group could not be.
+    #[must_use]
+    pub fn with_its_group() -> Self {
+        let message = "another task of its group could not be started";
+        Self::new(wire::TaskState::Killed, wire::Reason::GroupEnded, message)
+    }
+
     /// It ended with its executor.
     #[must_use]
     pub fn with_executor(state: wire::TaskState, reason: wire::Reason, message: &str) -> Self {
@@ -175,6 +182,15 @@ impl Told {
         let how = if exit.forced { "it did not end within its grace and was forced" } else { "" };
         let message = [why, how].into_iter().filter(|part| !part.is_empty());
         Self::new(wire::TaskState::Killed, reason, message.collect::<Vec<_>>().join("; "))
+    }
+
+    /// The same, with where it runs, unless its executor has spoken.
+    #[must_use]
+    pub fn at(self, place: &[u8]) -> Self {
+        match self.mesos.is_empty() {
+            true => Self { mesos: BASE64.encode(place), ..self },
+            false => self,
+        }
     }
 
     /// How far the task is.

@@ -39,6 +39,10 @@ pub struct TaskView {
     pub executor: String,
     /// Of its container.
     pub container: String,
+    /// The container that this is in: of a task of a group.
+    pub outer: Option<String>,
+    /// Others are in it, and it runs nothing itself.
+    pub is_outer: bool,
     /// Its working directory.
     pub sandbox: PathBuf,
     /// Where its figures are, if it has a cgroup.
@@ -87,10 +91,18 @@ impl Keeper {
     pub(super) fn view(&self) -> View {
         View {
             agent_id: self.place.agent_id.clone(),
-            tasks: self.tasks.values().map(of).collect(),
+            tasks: self.tasks.values().map(|kept| self.seen(kept)).collect(),
             ended: self.ended.last.iter().cloned().collect(),
             ends: self.ended.counts.clone(),
         }
+    }
+
+    fn seen(&self, kept: &Kept) -> TaskView {
+        if !kept.container.spec().is_outer() {
+            return of(kept);
+        }
+        let (_, limit_memory_bytes) = self.limits_of_outer(kept);
+        TaskView { limit_memory_bytes, ..of(kept) }
     }
 }
 
@@ -99,8 +111,10 @@ fn of(kept: &Kept) -> TaskView {
     TaskView {
         framework: spec.framework.clone(),
         task: spec.task.clone(),
-        executor: kept.order.executor.clone().unwrap_or_else(|| spec.task.clone()),
+        executor: kept.order.executor.clone().unwrap_or_else(|| spec.executor().to_owned()),
         container: spec.id.clone(),
+        outer: spec.outer().map(|outer| outer.container.clone()),
+        is_outer: spec.is_outer(),
         sandbox: kept.container.sandbox().to_owned(),
         cgroup: kept.container.cgroup().cloned(),
         class: spec.class,

@@ -93,8 +93,9 @@ fn frameworks(view: &View) -> Vec<Value> {
     ids.dedup();
     let of = |id: &str| {
         let own = |tasks: &[TaskView], over: bool| -> Vec<Value> {
-            let own = tasks.iter().filter(|task| task.framework == id);
-            own.map(|task| executor(task, &view.agent_id, over)).collect()
+            // Those in another's container are told with that.
+            let own = tasks.iter().filter(|task| task.framework == id && task.outer.is_none());
+            own.map(|task| executor(task, view, over)).collect()
         };
         let any = view.tasks.iter().chain(&view.ended).find(|task| task.framework == id);
         json!({
@@ -113,21 +114,45 @@ fn frameworks(view: &View) -> Vec<Value> {
     ids.into_iter().map(of).collect()
 }
 
-fn executor(view: &TaskView, agent: &str, over: bool) -> Value {
-    let (completed, tasks): (Vec<_>, Vec<_>) =
-        std::iter::once(task(view, agent)).partition(|_| over);
-    json!({
-        "id": view.executor,
-        "name": format!("Command Executor (Task: {}) ({})", view.task, program(&view.command)),
-        "source": view.task,
-        "container": view.container,
-        "directory": view.sandbox.display().to_string(),
-        "resources": summary(&view.resources, view.class == Class::Revocable),
-        "role": view.role,
-        "tasks": tasks,
+fn executor(own: &TaskView, view: &View, over: bool) -> Value {
+    let inner = |tasks: &'_ [TaskView]| -> Vec<TaskView> {
+        let inner = tasks.iter().filter(|task| task.outer.as_ref() == Some(&own.container));
+        inner.cloned().collect()
+    };
+    let (tasks, completed) = match (own.is_outer, over) {
+        (true, _) => (inner(&view.tasks), inner(&view.ended)),
+        (false, false) => (vec![own.clone()], Vec::new()),
+        (false, true) => (Vec::new(), vec![own.clone()]),
+    };
+    let mut held = own.resources.clone();
+    if own.is_outer {
+        held = sum(std::iter::once(&held).chain(tasks.iter().map(|task| &task.resources)));
+    }
+    let name = match own.is_outer {
+        true => String::new(),
+        false => format!("Command Executor (Task: {}) ({})", own.task, program(&own.command)),
+    };
+    let all = |tasks: &[TaskView]| -> Vec<Value> {
+        tasks.iter().map(|one| task(one, &view.agent_id)).collect()
+    };
+    let mut executor = json!({
+        "id": own.executor,
+        "name": name,
+        "source": if own.is_outer { "" } else { &own.task },
+        "container": own.container,
+        "directory": own.sandbox.display().to_string(),
+        "resources": summary(&held, own.class == Class::Revocable),
+        "role": own.role,
+        "tasks": all(&tasks),
         "queued_tasks": [],
-        "completed_tasks": completed,
-    })
+        "completed_tasks": all(&completed),
+    });
+    if own.is_outer
+        && let Some(executor) = executor.as_object_mut()
+    {
+        executor.insert("type".into(), json!("DEFAULT"));
+    }
+    executor
 }
 
 fn task(view: &TaskView, agent: &str) -> Value {

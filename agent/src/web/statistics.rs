@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cgroup::{Controller, Group, GroupDir},
     files::parse::{cpu_stat, number, value_of},
-    tasks::TaskView,
+    tasks::{TaskView, View},
 };
 use axum::{Router, extract::State, response::Response, routing::any};
 use nix::unistd::{SysconfVar, sysconf};
@@ -59,11 +59,16 @@ async fn each(
     entry: impl Fn(&TaskView) -> Option<Value> + Send + 'static,
 ) -> Response {
     let Some(view) = sources.view().await else { return unready() };
-    let read = spawn_blocking(move || view.tasks.iter().filter_map(entry).collect::<Vec<_>>());
+    let read = spawn_blocking(move || of_containers(&view, entry));
     match read.await {
         Ok(entries) => jsonp.json(&entries),
         Err(_) => unready(),
     }
+}
+
+/// Those in another's container are counted with that.
+fn of_containers(view: &View, entry: impl Fn(&TaskView) -> Option<Value>) -> Vec<Value> {
+    view.tasks.iter().filter(|task| task.outer.is_none()).filter_map(entry).collect()
 }
 
 fn names(task: &TaskView) -> Map<String, Value> {

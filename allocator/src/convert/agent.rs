@@ -112,7 +112,12 @@ fn held_in(at: usize, held: v1::HeldTask) -> Result<HeldTask, Wrong> {
         reserved: reserved::parts_in(field("reserved"), held.reserved)?,
         revocable: held.revocable,
         kind: match held.kind {
-            Some(v1::held_task::Kind::IsExecutor(true)) => TaskKind::Executor(None),
+            Some(v1::held_task::Kind::IsExecutor(true)) => {
+                TaskKind::Executor { is_default: false, digest: None }
+            }
+            Some(v1::held_task::Kind::IsDefaultExecutor(true)) => {
+                TaskKind::Executor { is_default: true, digest: None }
+            }
             Some(v1::held_task::Kind::ExecutorHandle(handle)) => {
                 TaskKind::In(TaskHandle::from_number(handle))
             }
@@ -257,7 +262,12 @@ fn launch_out(epoch: u64, order: LaunchOrder) -> Option<v1::Launch> {
         reserved: reserved::parts_out(&order.reserved),
         kind: match order.kind {
             TaskKind::Alone => None,
-            TaskKind::Executor(_) => Some(v1::launch::Kind::IsExecutor(true)),
+            TaskKind::Executor { is_default: false, .. } => {
+                Some(v1::launch::Kind::IsExecutor(true))
+            }
+            TaskKind::Executor { is_default: true, .. } => {
+                Some(v1::launch::Kind::IsDefaultExecutor(true))
+            }
             TaskKind::In(handle) => Some(v1::launch::Kind::ExecutorHandle(handle.number())),
         },
         task: Some(task),

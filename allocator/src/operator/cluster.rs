@@ -98,10 +98,10 @@ fn instance(
             .into(),
         resources: Some(resources_out(&task.request)),
         usage: Some(usage_out(task.usage.usage)),
-        // Of one in an executor nothing is predicted by itself.
+        // Of one in an executor nothing is predicted by itself, unless it is measured by itself.
         forecast: Some(usage_out(match task.kind {
-            Kind::In(_) => Usage::default(),
-            Kind::Alone | Kind::Executor(_) => task.usage.forecast,
+            Kind::In(_) if task.usage.usage == Usage::default() => Usage::default(),
+            _ => task.usage.forecast,
         })),
         wait_ms: task.usage.wait_ms,
         wait_p99_ms: task.usage.wait_p99_ms,

@@ -118,7 +118,7 @@ pub struct DockerContainer {
     pub image: ::prost::alloc::string::String,
     #[prost(enumeration = "DockerNetwork", tag = "2")]
     pub network: i32,
-    /// For BRIDGE only. At most 64.
+    /// For BRIDGE and USER only. At most 64.
     #[prost(message, repeated, tag = "3")]
     pub port_mappings: ::prost::alloc::vec::Vec<PortMapping>,
     /// Directories and files of the node. At most 64.
@@ -137,6 +137,9 @@ pub struct DockerContainer {
     /// Empty: the node's on network HOST, else the container's short id.
     #[prost(string, tag = "8")]
     pub hostname: ::prost::alloc::string::String,
+    /// For USER: the name of a network that is there at the node's Docker.
+    #[prost(string, tag = "9")]
+    pub network_name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PortMapping {
@@ -151,7 +154,7 @@ pub struct PortMapping {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DockerVolume {
-    /// Absolute; it must be there.
+    /// Absolute: of the node, and it must be there. Else below the sandbox, where it is made.
     #[prost(string, tag = "1")]
     pub host_path: ::prost::alloc::string::String,
     /// Absolute, or below the sandbox.
@@ -175,6 +178,7 @@ pub enum DockerNetwork {
     Host = 1,
     None = 2,
     Bridge = 3,
+    User = 4,
 }
 impl DockerNetwork {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -187,6 +191,7 @@ impl DockerNetwork {
             Self::Host => "DOCKER_NETWORK_HOST",
             Self::None => "DOCKER_NETWORK_NONE",
             Self::Bridge => "DOCKER_NETWORK_BRIDGE",
+            Self::User => "DOCKER_NETWORK_USER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -196,6 +201,7 @@ impl DockerNetwork {
             "DOCKER_NETWORK_HOST" => Some(Self::Host),
             "DOCKER_NETWORK_NONE" => Some(Self::None),
             "DOCKER_NETWORK_BRIDGE" => Some(Self::Bridge),
+            "DOCKER_NETWORK_USER" => Some(Self::User),
             _ => None,
         }
     }
@@ -244,9 +250,22 @@ pub struct TaskInfo {
     /// Of a task in a group: it may use what the group holds together, and has no limits of its own.
     #[prost(bool, tag = "31")]
     pub shares_limits: bool,
+    /// Of a task in a group: directories that it shares with the others of its executor. At most 64.
+    #[prost(message, repeated, tag = "32")]
+    pub shared_directories: ::prost::alloc::vec::Vec<SharedDirectory>,
     /// Of tasks of Mesos frameworks that run in an executor, and of executors.
     #[prost(message, optional, tag = "30")]
     pub mesos: ::core::option::Option<Mesos>,
+}
+/// A directory of an executor's sandbox, made for the first task that names it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SharedDirectory {
+    /// One step, no path.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where the task sees it: below its own sandbox; in a Docker container also an absolute path.
+    #[prost(string, tag = "2")]
+    pub container_path: ::prost::alloc::string::String,
 }
 /// What a Mesos framework wrote, for its executors: messages of mesos.v1, encoded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -422,7 +441,8 @@ pub struct TaskStatus {
     /// Milliseconds since 1970 on the sender's clock.
     #[prost(uint64, tag = "9")]
     pub timestamp_ms: u64,
-    /// What a Mesos executor said: mesos.v1.TaskStatus, encoded.
+    /// What a Mesos executor said: mesos.v1.TaskStatus, encoded. With source AGENT: of one without such an
+    /// executor, in which container it runs, and nothing else.
     #[prost(bytes = "vec", tag = "30")]
     pub mesos: ::prost::alloc::vec::Vec<u8>,
     /// What the health check found last; unset without one, and before its first result.
@@ -681,19 +701,23 @@ pub struct HeldTask {
     /// The part of the resources that is reserved.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
-    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
-    #[prost(oneof = "held_task::Kind", tags = "20, 21")]
+    /// It is an executor (of its framework's own, or the default one, whose tasks the agent runs itself), or runs
+    /// in the one of this handle. None of these: in a container of its own.
+    #[prost(oneof = "held_task::Kind", tags = "20, 21, 22")]
     pub kind: ::core::option::Option<held_task::Kind>,
 }
 /// Nested message and enum types in `HeldTask`.
 pub mod held_task {
-    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
+    /// It is an executor (of its framework's own, or the default one, whose tasks the agent runs itself), or runs
+    /// in the one of this handle. None of these: in a container of its own.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Kind {
         #[prost(bool, tag = "20")]
         IsExecutor(bool),
         #[prost(uint64, tag = "21")]
         ExecutorHandle(u64),
+        #[prost(bool, tag = "22")]
+        IsDefaultExecutor(bool),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -904,24 +928,27 @@ pub struct Launch {
     /// The part of the task's resources that is reserved, its volumes included.
     #[prost(message, repeated, tag = "8")]
     pub reserved: ::prost::alloc::vec::Vec<Reserved>,
-    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
-    #[prost(oneof = "launch::Kind", tags = "20, 21")]
+    /// It is an executor (of its framework's own, or the default one, whose tasks the agent runs itself), or runs
+    /// in the one of this handle. None of these: in a container of its own.
+    #[prost(oneof = "launch::Kind", tags = "20, 21, 22")]
     pub kind: ::core::option::Option<launch::Kind>,
 }
 /// Nested message and enum types in `Launch`.
 pub mod launch {
-    /// It is an executor, or runs in the one of this handle. Neither: in a container of its own.
+    /// It is an executor (of its framework's own, or the default one, whose tasks the agent runs itself), or runs
+    /// in the one of this handle. None of these: in a container of its own.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Kind {
         #[prost(bool, tag = "20")]
         IsExecutor(bool),
         #[prost(uint64, tag = "21")]
         ExecutorHandle(u64),
+        #[prost(bool, tag = "22")]
+        IsDefaultExecutor(bool),
     }
 }
 /// Launches that run together in one executor, which comes first if it is new: when one of them fails or is
-/// ended, the others are ended too. Of an executor without a command (Mesos' default one) the agent runs the tasks
-/// itself, each with all that a task of its own has.
+/// ended, the others are ended too. Those of the default executor have all that tasks without an executor have.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LaunchGroup {
     #[prost(message, repeated, tag = "1")]

@@ -12,8 +12,8 @@ use crate::{
 use headroom_core::{command::Launch, executor::Executor, ids::FrameworkId, operate::Placed};
 use headroom_proto::{
     mesos::v1::{
-        ContainerInfo, ExecutorInfo, TaskInfo, container_info, executor_info::Type,
-        offer::operation::LaunchGroup,
+        ContainerInfo, ExecutorInfo, TaskInfo, Volume, container_info, executor_info::Type,
+        offer::operation::LaunchGroup, volume, volume::source::sandbox_path,
     },
     v1,
 };
@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Tasks in one group: at most.
 pub(super) const MAX_GROUP: usize = 1_000;
+/// Directories that a task shares with others of its executor: at most.
+const MAX_SHARED: usize = 64;
 /// The least that an executor of a group holds, in thousandths (Mesos: MIN_CPUS, MIN_MEM).
 const LEAST_CPUS_MILLI: u64 = 10;
 const LEAST_MEMORY_MILLI_MIB: u64 = 32_000;
@@ -82,10 +84,11 @@ fn try_task(
     let launch = match info.r#type() {
         Type::Default => {
             let command = task.command.clone().unwrap_or_default();
-            let given = command_task(task, &name, &request, &command)?;
+            let (task, shared_directories) = without_shared(task)?;
+            let given = command_task(&task, &name, &request, &command)?;
             let kill_grace_ms = given.kill_grace_ms.or(Some(DEFAULT_GRACE_MS));
-            let shares_limits = shares_limits(task);
-            let given = v1::TaskInfo { kill_grace_ms, shares_limits, ..given };
+            let shares_limits = shares_limits(&task);
+            let given = v1::TaskInfo { kill_grace_ms, shares_limits, shared_directories, ..given };
             let launch = checked_launch(0, given).map_err(|wrong| wrong.to_string())?;
             Launch { executor: Some(Arc::clone(executor)), ..launch }
         }
@@ -95,6 +98,43 @@ fn try_task(
         }
     };
     Ok((Launch { agent: Some(agent_of(task)), ..launch }, Some(parts.reserved())))
+}
+
+/// The task, and apart from it the directories of its executor's sandbox that it asks for (volumes with source
+/// SANDBOX_PATH, of type PARENT).
+fn without_shared(task: &TaskInfo) -> Result<(TaskInfo, Vec<v1::SharedDirectory>), String> {
+    let mut task = task.clone();
+    let Some(container) = &mut task.container else { return Ok((task, Vec::new())) };
+    let has_root = container.mesos.as_ref().is_some_and(|mesos| mesos.image.is_some());
+    let of_parent = |volume: &Volume| {
+        let path = volume.source.as_ref().and_then(|source| source.sandbox_path.as_ref());
+        path.filter(|path| path.r#type() == sandbox_path::Type::Parent)
+            .map(|path| path.path.clone())
+    };
+    let (shared, others) = std::mem::take(&mut container.volumes)
+        .into_iter()
+        .partition::<Vec<_>, _>(|volume| of_parent(volume).is_some());
+    container.volumes = others;
+    if shared.len() > MAX_SHARED {
+        return Err(format!("container.volumes: at most {MAX_SHARED} are taken"));
+    }
+    let each = shared.iter().map(|volume| {
+        let name = of_parent(volume).unwrap_or_default();
+        let container_path = volume.container_path.clone();
+        let wrong = |why| Err(format!("container.volumes: {container_path:?} {why}"));
+        if volume.mode() != volume::Mode::Rw {
+            return wrong("is read-only, which is not supported for SANDBOX_PATH");
+        }
+        if name.contains('/') || ["", ".", "..", "containers", "tasks"].contains(&&*name) {
+            return wrong("has a `path` that is no plain name of a directory");
+        }
+        if container_path.starts_with('/') && !has_root {
+            return wrong("is absolute, which needs an image");
+        }
+        Ok(v1::SharedDirectory { name, container_path })
+    });
+    let shared = each.collect::<Result<_, String>>()?;
+    Ok((task, shared))
 }
 
 /// Whether a task may use what its group holds together: it has no limits of its own then.
@@ -127,10 +167,11 @@ fn executor_of_group(framework: FrameworkId, info: &ExecutorInfo) -> Result<Exec
         (_, Type::Custom) => executor_in(info)?,
         (_, Type::Unknown) => return Err("Unknown executor type".to_owned()),
     };
-    let [cpus, memory, disk, _] = executor.request.amounts.0;
-    if cpus < LEAST_CPUS_MILLI || memory < LEAST_MEMORY_MILLI_MIB || disk == 0 {
+    // Mesos wants some disk as well; what is lent has none.
+    let [cpus, memory, ..] = executor.request.amounts.0;
+    if cpus < LEAST_CPUS_MILLI || memory < LEAST_MEMORY_MILLI_MIB {
         return Err(format!(
-            "executor {:?} needs at least 0.01 CPUs, 32 MB of memory and some disk",
+            "executor {:?} needs at least 0.01 CPUs and 32 MB of memory",
             executor.id
         ));
     }
@@ -156,7 +197,7 @@ fn default_executor(info: &ExecutorInfo) -> Result<Executor, String> {
         mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
     };
-    Ok(Executor { id, request, payload: task.encode_to_vec() })
+    Ok(Executor { id, request, is_default: true, payload: task.encode_to_vec() })
 }
 
 /// Refuses what an executor's container can ask for and does not get.

@@ -24,10 +24,8 @@ pub(crate) fn status_out(status: TaskStatus, traits: &Traits) -> v1::TaskStatus 
 /// What an executor said itself, or what Mesos' own parts would say.
 fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
     // The agent keeps only what it could read.
-    if !status.payload.is_empty()
-        && let Ok(own) = v1::TaskStatus::decode(status.payload.as_slice())
-    {
-        let own = v1::TaskStatus { source: Some(Source::Executor.into()), ..own };
+    let own = v1::TaskStatus::decode(status.payload.as_slice()).unwrap_or_default();
+    if own.source() == Source::Executor {
         let by_operator = [Reason::AgentDraining, Reason::AgentGone].contains(&status.reason);
         return if by_operator { drained(status, own, traits) } else { own };
     }
@@ -40,6 +38,8 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
         message: is_text_for_people.then(|| status.message.clone()),
         healthy: status.healthy,
         check_status: status.check.map(check::status_out),
+        executor_id: own.executor_id,
+        container_status: own.container_status,
         ..v1::TaskStatus::default()
     }
 }
@@ -83,7 +83,10 @@ pub(crate) fn state_out(state: TaskState, reason: Reason, traits: &Traits) -> v1
         (TaskState::Killed, _) => Wire::TaskKilled,
         (TaskState::Error, _) => Wire::TaskError,
         (TaskState::Unreachable, _) => aware(Wire::TaskUnreachable),
-        (TaskState::Lost, Reason::InvalidOffers) => aware(Wire::TaskDropped),
+        // It was never started.
+        (TaskState::Lost, Reason::InvalidOffers | Reason::ExecutorEnded) => {
+            aware(Wire::TaskDropped)
+        }
         (TaskState::Lost, Reason::Reconciliation) => aware(Wire::TaskUnknown),
         (TaskState::Lost, _) => aware(Wire::TaskGone),
     }
@@ -165,12 +168,35 @@ mod tests {
     }
 
     #[test]
+    fn where_a_task_runs_is_told_beside_how_it_is() {
+        let container = v1::ContainerStatus {
+            container_id: Some(v1::ContainerId { value: "c".into(), parent: None }),
+            ..v1::ContainerStatus::default()
+        };
+        let place = v1::TaskStatus {
+            source: Some(Source::Agent.into()),
+            executor_id: Some(v1::ExecutorId { value: "e".into() }),
+            container_status: Some(container.clone()),
+            ..v1::TaskStatus::default()
+        };
+        let status = TaskStatus {
+            payload: place.encode_to_vec(),
+            ..TaskStatus::of("t", None, TaskState::Killed, Reason::Preempted)
+        };
+        let told = status_out(status, &Traits::default());
+        assert_eq!((told.state(), told.source()), (v1::TaskState::TaskLost, Source::Agent));
+        assert_eq!(told.executor_id.map(|id| id.value).as_deref(), Some("e"));
+        assert_eq!(told.container_status, Some(container));
+    }
+
+    #[test]
     fn what_an_executor_said_is_passed_on_as_it_was() {
         let own = v1::TaskStatus {
             task_id: TaskId { value: "x".into() },
             state: v1::TaskState::TaskStarting.into(),
             data: Some(vec![1, 2].into()),
             healthy: Some(true),
+            source: Some(Source::Executor.into()),
             ..v1::TaskStatus::default()
         };
         let status = TaskStatus {

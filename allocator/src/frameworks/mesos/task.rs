@@ -225,5 +225,5 @@ pub(super) fn executor_in(info: &ExecutorInfo) -> Result<Executor, String> {
         mesos: Some(v1::Mesos { executor_info: info.encode_to_vec(), ..v1::Mesos::default() }),
         ..v1::TaskInfo::default()
     };
-    Ok(Executor { id, request, payload: task.encode_to_vec() })
+    Ok(Executor { id, request, is_default: false, payload: task.encode_to_vec() })
 }

@@ -14,6 +14,7 @@ use crate::mesos::{
     resources::{NAMES, Style, resources_out},
 };
 use headroom_core::{
+    executor::Kind,
     feedback::Told,
     ids::{AgentId, FrameworkId, TaskHandle},
     quota::Quota,
@@ -121,7 +122,7 @@ pub(super) fn executors(snapshot: &Snapshot) -> GetExecutors {
     let all = snapshot.tasks.iter().filter(|task| task.kind.is_executor());
     let executors = all.map(|seen| get_executors::Executor {
         executor_info: ExecutorInfo {
-            r#type: Some(executor_info::Type::Custom.into()),
+            r#type: Some(executor_type(seen.kind).into()),
             executor_id: ExecutorId { value: seen.name.to_string() },
             framework_id: Some(framework_id(seen.framework)),
             resources: holding(seen),
@@ -130,6 +131,13 @@ pub(super) fn executors(snapshot: &Snapshot) -> GetExecutors {
         agent_id: agent_id(seen.agent),
     });
     GetExecutors { executors: executors.collect(), orphan_executors: Vec::new() }
+}
+
+pub(super) const fn executor_type(kind: Kind) -> executor_info::Type {
+    match kind {
+        Kind::Executor { is_default: true, .. } => executor_info::Type::Default,
+        _ => executor_info::Type::Custom,
+    }
 }
 
 /// What one framework holds and is offered.

@@ -21,7 +21,8 @@ pub(super) fn told(status: TaskStatus) -> v1::TaskStatus {
 impl TaskSeen {
     pub(super) fn wire_state(&self) -> v1::TaskState {
         match &self.status {
-            Some(status) if self.state.is_terminal() || !status.payload.is_empty() => {
+            // Its executor may have said it in other words.
+            Some(status) if self.state.is_terminal() || self.state == status.state => {
                 told(status.clone()).state()
             }
             _ => state_out(self.state, Reason::None, &TRAITS),

@@ -1,7 +1,10 @@
 //! Tasks and executors as the old endpoints tell them.
 
 use super::{bag::Bag, shown::Shown};
-use crate::operator::mesos::snapshot::{Snapshot, TaskSeen};
+use crate::operator::mesos::{
+    answers::executor_type,
+    snapshot::{Snapshot, TaskSeen},
+};
 use headroom_core::ids::{AgentId, FrameworkId, TaskHandle};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -65,7 +68,7 @@ impl<'a> Executor<'a> {
             framework_id: Shown(executor.framework),
             slave_id: Shown(executor.agent),
             resources: holding(executor),
-            kind: "CUSTOM",
+            kind: executor_type(executor.kind).as_str_name(),
         }
     }
 }
