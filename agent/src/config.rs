@@ -151,6 +151,8 @@ pub struct Config {
     pub executor_registration_timeout_s: u64,
     /// Where Docker listens.
     pub docker_socket: PathBuf,
+    /// The `config.json` in which `docker login` keeps credentials for registries.
+    pub docker_config: Option<PathBuf>,
     /// A task's stdout or stderr that has grown longer is moved on to `stdout.1`, in MiB; 0: never.
     pub log_file_mib: u64,
     /// So many files of each are kept, with the one that is written to.
@@ -197,6 +199,7 @@ impl Default for Config {
             pids_limit: 32_768,
             executor_registration_timeout_s: 60,
             docker_socket: docker::DEFAULT_SOCKET.into(),
+            docker_config: None,
             log_file_mib: 64,
             log_files: 5,
             gc_delay_s: 7 * 86_400,

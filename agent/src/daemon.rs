@@ -87,7 +87,10 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), D
     let probe = load_probe(&config, tree.as_ref());
     let exe = std::env::current_exe().map_err(DaemonError::Exe)?;
     let containerizer = ProcessContainerizer::new(config.layout(), exe, tree.clone())?
-        .with_docker(&config.docker_socket)
+        .with_docker(docker::Settings {
+            socket: config.docker_socket.clone(),
+            config: config.docker_config.clone(),
+        })
         .with_fetch(config.fetch());
     let identity = Identity::load(&config.layout().meta())?;
     config.layout().migrate_sandboxes(&identity.agent_id)?;

@@ -233,6 +233,7 @@ fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpe
         wire::DockerNetwork::Unspecified | wire::DockerNetwork::Host => docker::Network::Host,
         wire::DockerNetwork::None => docker::Network::None,
         wire::DockerNetwork::Bridge => docker::Network::Bridge,
+        wire::DockerNetwork::User => docker::Network::User,
     };
     let port = |port: u32| {
         u16::try_from(port).map_err(|_| OrderError::Docker(format!("{port} is no port")))
@@ -258,6 +259,7 @@ fn docker_in(container: wire::Container, user: &str) -> Result<docker::DockerSpe
     Ok(docker::DockerSpec {
         image: given.image,
         network,
+        network_name: some(given.network_name),
         ports,
         volumes: volumes.collect(),
         parameters: parameters.map(|parameter| (parameter.key, parameter.value)).collect(),

@@ -241,10 +241,13 @@ fn ledger(registry: &mut Registry, machine: &Machine) {
 
 fn counts(registry: &mut Registry, state: &State) {
     let connected = state.agents.iter().filter(|agent| agent.connected).count();
+    let set_aside = state.agents.iter().filter(|agent| !agent.standing.is_active()).count();
     let subscribed = state.frameworks.values().filter(|framework| framework.connected).count();
     for (name, help, value) in [
         ("agents_connected", "Agents whose stream stands", connected),
         ("agents_known", "Agents known", state.agents.len()),
+        ("agents_set_aside", "Agents deactivated or drained by operators", set_aside),
+        ("machines_down", "Machines down for maintenance", state.maintenance.down().len()),
         ("frameworks_connected", "Frameworks whose stream stands", subscribed),
         ("frameworks_known", "Frameworks known", state.frameworks.len()),
         ("offers_outstanding", "Offers that stand", state.offers.len()),

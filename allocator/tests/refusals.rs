@@ -122,7 +122,7 @@ async fn bad_tasks_are_refused_by_name_and_the_offer_stands() {
         ("container", v1::TaskInfo { container: Some(v1::Container::default()), ..task("t") }),
         ("container.docker.image", docker(image(""))),
         ("network: 9", docker(v1::DockerContainer { network: 9, ..image("i") })),
-        ("need network BRIDGE", docker(mapped.clone())),
+        ("need network BRIDGE or USER", docker(mapped.clone())),
         ("port 31000", docker(v1::DockerContainer { network: bridge, ..mapped })),
         ("no URI", uri(" ", "")),
         ("output_file", uri("http://h/x", "../x")),

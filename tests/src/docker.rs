@@ -12,7 +12,7 @@ use nix::{
     sys::signal::Signal,
 };
 
-use crate::{House, Settings, daemon::Daemon, patience::wait_until};
+use crate::{Bridge, House, Settings, daemon::Daemon, patience::wait_until};
 
 /// The image that is there: busybox, and the file `/marker`.
 pub const IMAGE: &str = "headroom-test/busybox:1";
@@ -25,6 +25,7 @@ const APPLETS: [&str; 12] =
 pub struct Docker {
     daemon: Option<Daemon>,
     flags: Vec<&'static str>,
+    bridge: Option<Bridge>,
     house: House,
 }
 
@@ -32,13 +33,23 @@ impl Docker {
     /// Starts one and makes the image; none, and said why, where the programs are not installed.
     #[must_use]
     pub fn start(flags: &[&'static str]) -> Option<Self> {
+        Self::start_at(flags, None)
+    }
+
+    /// The same with a bridge; ports of the node that lead to containers are those of 127.0.0.1.
+    #[must_use]
+    pub fn start_bridged(flags: &[&'static str]) -> Option<Self> {
+        Self::start_at(flags, Some(Bridge::new()?))
+    }
+
+    fn start_at(flags: &[&'static str], bridge: Option<Bridge>) -> Option<Self> {
         let busybox = BUSYBOX.iter().find(|path| Path::new(path).is_file());
         let (Some(busybox), true) = (busybox, is_installed("dockerd") && is_installed("docker"))
         else {
             println!("skipped: Debian's packages docker.io and busybox-static are not installed");
             return None;
         };
-        let mut docker = Self { daemon: None, flags: flags.to_vec(), house: House::new() };
+        let mut docker = Self { daemon: None, flags: flags.to_vec(), bridge, house: House::new() };
         docker.start_again();
         docker.import(Path::new(busybox), IMAGE, &[]);
         Some(docker)
@@ -51,7 +62,9 @@ impl Docker {
     pub fn start_again(&mut self) {
         let dir = self.house.path();
         let mut command = Command::new("dockerd");
-        command.args(["--iptables=false", "--bridge=none", "--storage-driver=vfs"]);
+        let bridge = self.bridge.as_ref().map_or("none", Bridge::name);
+        command.args(["--iptables=false", "--bridge", bridge, "--storage-driver=vfs"]);
+        command.args(["--ip", "127.0.0.1"]);
         command.args(["--exec-opt", "native.cgroupdriver=cgroupfs"]);
         // A containerd of the machine's would otherwise be shared.
         let namespace = dir.file_name().expect("a name").to_string_lossy().into_owned();
@@ -88,6 +101,25 @@ impl Docker {
     #[must_use]
     pub fn settings(&self, settings: Settings) -> Settings {
         settings.agent(&format!("docker_socket = {:?}\n", self.socket()))
+    }
+
+    /// The bridge its containers are at.
+    ///
+    /// # Panics
+    /// There is none.
+    #[must_use]
+    pub fn bridge(&self) -> &Bridge {
+        self.bridge.as_ref().expect("a bridge")
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn crash(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.signal(Signal::SIGKILL);
+            let _ = daemon.wait();
+        }
+        // Its containerd ends with it; where nobody reaps that, the next daemon takes it for alive.
+        let _ = fs::remove_file(self.house.path().join("exec/containerd/containerd.pid"));
     }
 
     /// What `docker ARGUMENTS` prints.
@@ -158,7 +190,7 @@ impl Drop for Docker {
     }
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }

@@ -25,6 +25,9 @@ for line in $(grep -ls "$1" /proc/[0-9]*/cmdline); do
     pid=${line#/proc/}; pid=${pid%/cmdline}
     [ "$pid" = $$ ] || kill -9 "$pid" 2>/dev/null
 done
+# Bridges of its tests (see `bridge`).
+pid=${0#headroom-test-}
+for link in /sys/class/net/hr${pid%-p}[bu]*; do ip link delete "${link##*/}" 2>/dev/null; done
 # A file system of a test's own, and what a Docker daemon mounts.
 grep -o " $1[^ ]*" /proc/mounts | sort -r | xargs -r umount --lazy 2>/dev/null
 rm -rf --one-file-system "$1"*

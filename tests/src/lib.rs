@@ -4,6 +4,7 @@
 //! the product's crates but the wire: it sees what a user sees.
 
 mod binaries;
+mod bridge;
 mod cgroups;
 mod cluster;
 mod command;
@@ -15,7 +16,9 @@ mod house;
 mod http;
 mod listener;
 mod patience;
+mod registry;
 
+pub use bridge::Bridge;
 pub use cgroups::{OwnCgroups, unified};
 pub use cluster::{Cluster, Settings, up_command};
 pub use command::{Done, Started};
@@ -26,6 +29,7 @@ pub use house::House;
 pub use http::{get, get_json};
 pub use listener::Listener;
 pub use patience::{LONG, wait_for, wait_until};
+pub use registry::Registry;
 
 /// What the command line says with `--json`.
 pub type Json = serde_json::Value;

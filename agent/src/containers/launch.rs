@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User};
 
-use super::docker::{DEFAULT_SOCKET, DockerLaunch, Sweeper};
+use super::docker::{self, DockerLaunch, Sweeper};
 use super::{
     Container, ContainerError, ContainerSpec, LATEST, Launch, LaunchCgroup, Layout, disk, nesting,
     volume,
@@ -29,7 +29,7 @@ pub struct ProcessContainerizer {
     layout: Layout,
     exe: PathBuf,
     tree: Option<Tree>,
-    docker_socket: PathBuf,
+    docker: docker::Settings,
     fetch: Fetch,
 }
 
@@ -50,20 +50,19 @@ impl ProcessContainerizer {
         for (dir, mode) in [(layout.containers(), PRIVATE), (layout.slaves(), PASSABLE)] {
             make_dirs(&dir, mode).map_err(io_error("-", &dir, "make the directory"))?;
         }
-        let docker_socket = DEFAULT_SOCKET.into();
-        let fetch = Fetch::default();
-        Ok(ProcessContainerizer { layout, exe, tree, docker_socket, fetch })
+        let (docker, fetch) = Default::default();
+        Ok(ProcessContainerizer { layout, exe, tree, docker, fetch })
     }
 
-    /// The same with Docker listening elsewhere.
+    /// The same with another Docker.
     #[must_use]
-    pub fn with_docker(self, socket: &Path) -> ProcessContainerizer {
-        ProcessContainerizer { docker_socket: socket.to_owned(), ..self }
+    pub fn with_docker(self, docker: docker::Settings) -> ProcessContainerizer {
+        ProcessContainerizer { docker, ..self }
     }
 
     /// Removes what is left of Docker containers that nobody supervises.
     pub fn sweeper(&self) -> Sweeper {
-        Sweeper::new(&self.docker_socket, &self.layout)
+        Sweeper::new(&self.docker.socket, &self.layout)
     }
 
     /// The same with other bounds for what tasks fetch; where copies are kept is the layout's.
@@ -175,7 +174,8 @@ impl ProcessContainerizer {
     fn docker_launch(&self, spec: &ContainerSpec) -> Result<DockerLaunch, ContainerError> {
         let user = spec.user.as_deref().and_then(look_up).map(|user| (user.uid, user.gid));
         let volumes = volume::make_all(&self.layout, spec, user)?;
-        Ok(DockerLaunch::new(&self.docker_socket, self.layout.state(), volumes))
+        volume::make_own(spec, &self.layout.sandbox(spec), user)?;
+        Ok(DockerLaunch::new(&self.docker, self.layout.state(), volumes))
     }
 
     /// How this task's files are fetched: its user's copies are that user's own.

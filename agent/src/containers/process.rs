@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{ContainerError, ContainerSpec, Launch};
+use super::{ContainerError, ContainerSpec, Launch, docker};
 use crate::cgroup::ContainerCgroup;
 use crate::supervisor::{
     CHECKS_FILE, Checked, Exit, STARTED_FILE, STARTING_FILE, SupervisorHandle,
@@ -86,6 +86,11 @@ impl Container {
             // Nobody is left to be asked; `cleanup` ends what the supervisor left.
             None => Ok(()),
         }
+    }
+
+    /// Where it is reached, if it has addresses of its own.
+    pub fn addresses(&self) -> Option<docker::Addresses> {
+        docker::Addresses::read(&self.dir)
     }
 
     /// Where its checks tell how they stand, if it has any.

@@ -74,6 +74,20 @@ pub(super) fn make_all(
     kept.chain(shared).collect()
 }
 
+/// Makes the directories of the sandbox that a Docker container sees elsewhere too.
+pub(super) fn make_own(
+    spec: &ContainerSpec,
+    sandbox: &Path,
+    user: Option<(Uid, Gid)>,
+) -> Result<(), ContainerError> {
+    let own = spec.docker.iter().flat_map(|docker| &docker.volumes);
+    for volume in own.filter(|volume| volume.is_own()) {
+        let dir = sandbox.join(&volume.host_path);
+        make(&dir, user).map_err(|source| fault(spec, &dir, "make the volume", source))?;
+    }
+    Ok(())
+}
+
 /// Makes a container's volumes where they are not there yet, and links them into its sandbox.
 pub(super) fn link(
     layout: &Layout,

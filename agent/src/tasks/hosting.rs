@@ -534,12 +534,12 @@ fn can_reach(endpoint: &str, network: Network) -> Result<(), String> {
         Network::None => Err("on network NONE an executor cannot call its agent; give it HOST, \
                               or BRIDGE"
             .to_owned()),
-        Network::Bridge if is_of_node => Err(format!(
-            "the agent listens for executors at {endpoint}, which those on network BRIDGE cannot \
+        Network::Bridge | Network::User if is_of_node => Err(format!(
+            "the agent listens for executors at {endpoint}, which those on a network of their own cannot \
              reach: give them HOST, or start the agent with an address of its node that they can \
              reach, such as --listen ADDRESS:5051"
         )),
-        Network::Bridge => Ok(()),
+        Network::Bridge | Network::User => Ok(()),
     }
 }
 

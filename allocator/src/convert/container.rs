@@ -36,8 +36,13 @@ pub(crate) fn container_in(
     at_most(field("port_mappings"), docker.port_mappings.len(), MAX_PARTS)?;
     at_most(field("volumes"), docker.volumes.len(), MAX_PARTS)?;
     at_most(field("parameters"), docker.parameters.len(), MAX_PARTS)?;
-    if docker.network() != v1::DockerNetwork::Bridge && !docker.port_mappings.is_empty() {
-        return Err(wrong(field("port_mappings"), "need network BRIDGE"));
+    plain(field("network_name"), docker.network_name.clone(), MAX_NAME_BYTES)?;
+    if docker.network() == v1::DockerNetwork::User && docker.network_name.is_empty() {
+        return Err(wrong(field("network_name"), "is missing: network USER needs one"));
+    }
+    let is_own = matches!(docker.network(), v1::DockerNetwork::Bridge | v1::DockerNetwork::User);
+    if !is_own && !docker.port_mappings.is_empty() {
+        return Err(wrong(field("port_mappings"), "need network BRIDGE or USER"));
     }
     for mapping in &docker.port_mappings {
         let port = u16::try_from(mapping.host_port).ok();

@@ -1,6 +1,6 @@
 //! The flags that put a task into a Docker container.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use headroom_proto::v1::{
     Container, DockerContainer, DockerNetwork, DockerParameter, DockerVolume, PortMapping,
     Resources, container,
@@ -16,13 +16,13 @@ pub(super) struct DockerArgs {
     /// Run in a container of this image; without a command the image's own runs
     #[arg(long = "docker", value_name = "IMAGE", value_parser = image)]
     pub(super) image: Option<String>,
-    /// The network it sees: the node's, none, or one of its own
+    /// The network it sees: `host` (the node's), `none`, `bridge` (one of its own), or one of Docker's by its name
     #[arg(long, requires = "image", value_name = "NETWORK", default_value = "host")]
-    network: Network,
+    network: String,
     /// A port of the container that the next one of --ports leads to: 80 or 53/udp
     #[arg(long, requires = "image", value_name = "PORT[/udp]", value_parser = publish)]
     publish: Vec<(u16, String)>,
-    /// A directory or file of the node that it sees: HOST:CONTAINER[:ro]
+    /// A directory or file of the node that it sees: HOST:CONTAINER[:ro]; a relative HOST is below its sandbox
     #[arg(long, requires = "image", value_name = "VOLUME", value_parser = volume)]
     volume: Vec<DockerVolume>,
     /// Another flag of `docker run`, without its dashes: cap-drop=ALL
@@ -36,18 +36,6 @@ pub(super) struct DockerArgs {
     pull: bool,
 }
 
-/// What the container sees of the network.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(super) enum Network {
-    /// The node's
-    #[default]
-    Host,
-    /// None
-    None,
-    /// One of its own
-    Bridge,
-}
-
 impl DockerArgs {
     /// How many ports of the node the flags need.
     pub(super) fn ports(&self) -> u32 {
@@ -56,8 +44,8 @@ impl DockerArgs {
 
     /// What is wrong with the flags together.
     pub(super) fn check(&self, ports: u32) -> Result<(), String> {
-        if self.ports() > 0 && !matches!(self.network, Network::Bridge) {
-            return Err("--publish needs --network bridge".into());
+        if self.ports() > 0 && ["host", "none"].contains(&self.network.as_str()) {
+            return Err("--publish needs --network bridge, or one of Docker's".into());
         }
         if self.ports() > ports {
             return Err(format!("--publish is given {} times, and --ports {ports}", self.ports()));
@@ -67,10 +55,11 @@ impl DockerArgs {
 
     /// The container, in which the published ports have no port of the node yet.
     pub(super) fn container(&self) -> Option<Container> {
-        let network = match self.network {
-            Network::Host => DockerNetwork::Host,
-            Network::None => DockerNetwork::None,
-            Network::Bridge => DockerNetwork::Bridge,
+        let (network, name) = match self.network.as_str() {
+            "host" => (DockerNetwork::Host, ""),
+            "none" => (DockerNetwork::None, ""),
+            "bridge" => (DockerNetwork::Bridge, ""),
+            name => (DockerNetwork::User, name),
         };
         let mapping = |(port, protocol): &(u16, String)| PortMapping {
             host_port: 0,
@@ -86,6 +75,7 @@ impl DockerArgs {
             privileged: self.privileged,
             force_pull: self.pull,
             hostname: String::new(),
+            network_name: name.to_owned(),
         };
         Some(Container { kind: Some(container::Kind::Docker(docker)) })
     }
@@ -122,7 +112,10 @@ fn volume(text: &str) -> Result<DockerVolume, String> {
         _ => (text, false),
     };
     match paths.split_once(':') {
-        Some((host, inside)) if host.starts_with('/') && !inside.is_empty() => {
+        Some((host, inside))
+            if (host.starts_with('/') && !inside.is_empty())
+                || (inside.starts_with('/') && !host.is_empty()) =>
+        {
             Ok(DockerVolume { host_path: host.into(), container_path: inside.into(), read_only })
         }
         _ => Err("write it as /on/the/node:/in/the/container, with :ro behind it or not".into()),
@@ -169,6 +162,8 @@ mod tests {
         assert!(made.volumes[0].read_only && !made.volumes[1].read_only && made.force_pull);
         assert_eq!(made.volumes[1].container_path, "d");
         assert_eq!(made.parameters[0].key, "init");
+        let made = docker(&["--docker", "web", "--network", "blue"]);
+        assert_eq!((made.network(), made.network_name.as_str()), (DockerNetwork::User, "blue"));
     }
 
     #[test]

@@ -118,7 +118,7 @@ pub struct DockerContainer {
     pub image: ::prost::alloc::string::String,
     #[prost(enumeration = "DockerNetwork", tag = "2")]
     pub network: i32,
-    /// For BRIDGE only. At most 64.
+    /// For BRIDGE and USER only. At most 64.
     #[prost(message, repeated, tag = "3")]
     pub port_mappings: ::prost::alloc::vec::Vec<PortMapping>,
     /// Directories and files of the node. At most 64.
@@ -137,6 +137,9 @@ pub struct DockerContainer {
     /// Empty: the node's on network HOST, else the container's short id.
     #[prost(string, tag = "8")]
     pub hostname: ::prost::alloc::string::String,
+    /// For USER: the name of a network that is there at the node's Docker.
+    #[prost(string, tag = "9")]
+    pub network_name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PortMapping {
@@ -151,7 +154,7 @@ pub struct PortMapping {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DockerVolume {
-    /// Absolute; it must be there.
+    /// Absolute: of the node, and it must be there. Else below the sandbox, where it is made.
     #[prost(string, tag = "1")]
     pub host_path: ::prost::alloc::string::String,
     /// Absolute, or below the sandbox.
@@ -175,6 +178,7 @@ pub enum DockerNetwork {
     Host = 1,
     None = 2,
     Bridge = 3,
+    User = 4,
 }
 impl DockerNetwork {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -187,6 +191,7 @@ impl DockerNetwork {
             Self::Host => "DOCKER_NETWORK_HOST",
             Self::None => "DOCKER_NETWORK_NONE",
             Self::Bridge => "DOCKER_NETWORK_BRIDGE",
+            Self::User => "DOCKER_NETWORK_USER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -196,6 +201,7 @@ impl DockerNetwork {
             "DOCKER_NETWORK_HOST" => Some(Self::Host),
             "DOCKER_NETWORK_NONE" => Some(Self::None),
             "DOCKER_NETWORK_BRIDGE" => Some(Self::Bridge),
+            "DOCKER_NETWORK_USER" => Some(Self::User),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use bollard::models::{
 };
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::spec::{DockerSpec, SANDBOX, below_sandbox};
+use super::spec::{DockerSpec, HostVolume, SANDBOX, below_sandbox};
 use super::{DockerLaunch, parameter};
 use crate::cgroup::Class;
 use crate::containers::{Command, ContainerSpec, Launch};
@@ -82,7 +82,7 @@ fn host_config(
         memory: memory.and_then(|bytes| i64::try_from(bytes).ok()),
         // As for processes: a limit on memory is none on swap.
         memory_swap: memory.map(|_| -1),
-        network_mode: Some(docker.network.mode().to_owned()),
+        network_mode: Some(docker.network_mode().to_owned()),
         port_bindings: Some(port_bindings(docker)).filter(|ports| !ports.is_empty()),
         mounts: Some(mounts(launch, docker, place)),
         privileged: Some(docker.privileged),
@@ -121,10 +121,12 @@ fn mounts(launch: &Launch, docker: &DockerSpec, place: &DockerLaunch) -> Vec<Mou
     let sandbox = bind(&launch.sandbox, SANDBOX.into(), false);
     let persistent =
         place.volumes.iter().map(|(dir, inside)| bind(dir, below_sandbox(inside), false));
+    // An absolute path stays as it is.
+    let source = |volume: &HostVolume| launch.sandbox.join(&volume.host_path);
     let of_node = docker
         .volumes
         .iter()
-        .map(|volume| bind(Path::new(&volume.host_path), volume.target(), volume.read_only));
+        .map(|volume| bind(&source(volume), volume.target(), volume.read_only));
     std::iter::once(sandbox).chain(persistent).chain(of_node).collect()
 }
 
@@ -151,7 +153,7 @@ fn port_bindings(docker: &DockerSpec) -> PortMap {
 #[cfg(test)]
 mod tests {
     use super::super::spec::tests::docker;
-    use super::super::{HostVolume, Network, PortMapping};
+    use super::super::{Network, PortMapping};
     use super::*;
     use crate::containers::spec::tests::spec;
 
@@ -166,6 +168,7 @@ mod tests {
         let place = DockerLaunch {
             socket: "/s".into(),
             owner: "/state".into(),
+            config: None,
             volumes: vec![("/state/volumes/r/v".into(), "data".into())],
         };
         body(&launch, docker, &place, "/headroom/guaranteed/c1").expect("a body")

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+use bollard::auth::DockerCredentials;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerState};
@@ -14,10 +15,11 @@ use bollard::query_parameters::{
     KillContainerOptions, ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
     WaitContainerOptions,
 };
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use tokio_stream::{Stream, StreamExt as _};
 
 use super::error::{DockerError, is_missing};
+use super::network::Addresses;
 
 /// Where Docker listens unless the operator says otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -27,6 +29,9 @@ const CGROUP_DRIVER: &str = "cgroupfs";
 const QUICK: Duration = Duration::from_secs(20);
 /// What may copy an image's files, or wait for a registry's first word.
 const SLOW: Duration = Duration::from_secs(600);
+
+/// The header that carries them.
+const CREDENTIALS: &str = "X-Registry-Auth";
 
 /// What a container writes.
 pub(super) type OutputStream = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
@@ -52,7 +57,7 @@ impl Daemon {
             .negotiate_version()
             .await
             .map_err(|e| failed(&e))?;
-        let slow = quick.clone().with_timeout(SLOW);
+        let slow = quick.clone().with_timeout(SLOW).with_request_modifier(as_docker_decodes);
         Ok(Daemon { socket: socket.to_owned(), quick, slow })
     }
 
@@ -67,17 +72,22 @@ impl Daemon {
         if driver == CGROUP_DRIVER { Ok(()) } else { Err(DockerError::CgroupDriver { driver }) }
     }
 
-    /// Fetches an image unless it is there; always if `force`.
-    pub(super) async fn have_image(&self, image: &str, force: bool) -> Result<(), DockerError> {
-        if !force {
-            match self.quick.inspect_image(image).await {
-                Ok(_) => return Ok(()),
-                Err(e) if is_missing(&e) => {}
-                Err(e) => return Err(self.failed(&format!("look up the image {image}"), &e)),
-            }
+    pub(super) async fn has_image(&self, image: &str) -> Result<bool, DockerError> {
+        match self.quick.inspect_image(image).await {
+            Ok(_) => Ok(true),
+            Err(e) if is_missing(&e) => Ok(false),
+            Err(e) => Err(self.failed(&format!("look up the image {image}"), &e)),
         }
+    }
+
+    /// Fetches an image from its registry.
+    pub(super) async fn pull(
+        &self,
+        image: &str,
+        credentials: Option<DockerCredentials>,
+    ) -> Result<(), DockerError> {
         let options = CreateImageOptions { from_image: Some(image.into()), ..Default::default() };
-        let mut progress = self.slow.create_image(Some(options), None, None);
+        let mut progress = self.slow.create_image(Some(options), None, credentials);
         while let Some(step) = progress.next().await {
             step.map_err(|e| self.failed(&format!("pull the image {image}"), &e))?;
         }
@@ -123,6 +133,12 @@ impl Daemon {
     pub(super) async fn state(&self, name: &str) -> Result<Option<ContainerState>, DockerError> {
         let found = self.inspect(name).await?;
         Ok(found.map(|found| found.state.unwrap_or_default()))
+    }
+
+    /// Where the container is reached.
+    pub(super) async fn addresses(&self, name: &str) -> Result<Addresses, DockerError> {
+        let found = self.inspect(name).await?;
+        Ok(Addresses::of(found.and_then(|found| found.network_settings)))
     }
 
     /// The signal that asks the container to end, as its image has it.
@@ -174,4 +190,15 @@ impl Daemon {
     pub(super) fn failed(&self, what: &str, error: &Error) -> DockerError {
         DockerError::of(&self.socket, what, error)
     }
+}
+
+/// Docker decodes credentials with the other alphabet of base64 than `bollard` encodes them with.
+fn as_docker_decodes(mut request: BollardRequest) -> BollardRequest {
+    if let Some(told) = request.headers_mut().get_mut(CREDENTIALS) {
+        let other = told.to_str().map(|text| text.replace('+', "-").replace('/', "_"));
+        if let Some(other) = other.ok().and_then(|text| text.parse().ok()) {
+            *told = other;
+        }
+    }
+    request
 }

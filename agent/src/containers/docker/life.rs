@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::body::{body, name};
 use super::duties::{self, Duty, Looker};
 use super::output::{Copy, Files};
-use super::{Daemon, DockerError, DockerLaunch, DockerSpec, Network};
+use super::{Daemon, DockerError, DockerLaunch, DockerSpec, Network, credentials};
 use crate::containers::Launch;
 use crate::supervisor::{
     EndCause, Exit, KILL_FILE, Kill, LEFTOVER_PATIENCE, Members, Outcome, STARTED_FILE,
@@ -148,17 +148,40 @@ impl Life {
     ) -> Result<Running, DockerError> {
         let daemon = Daemon::connect(&place.socket).await?;
         daemon.check().await?;
-        daemon.have_image(&docker.tagged(), docker.force_pull).await?;
+        self.have_image(&daemon, docker, place).await?;
         daemon.create(&self.name, body).await?;
         // Before it starts, so that not a byte is missed.
         let copy = self.attach(&daemon, &files).await?;
         daemon.start(&self.name).await?;
         let pid = self.find_in_group(&daemon).await?;
+        if !matches!(docker.network, Network::Host | Network::None)
+            && let Err(e) = daemon.addresses(&self.name).await?.write(&self.dir)
+        {
+            eprintln!("where it is reached cannot be told: {e}");
+        }
         if let Err(e) = fs::rename(self.dir.join(STARTING_FILE), self.dir.join(STARTED_FILE)) {
             eprintln!("that the task runs cannot be told: {e}");
         }
         let duty = pid.and_then(|pid| self.duty(&daemon, docker, &files, pid));
         Ok(Running { daemon, files, copy, duty })
+    }
+
+    /// Fetches the image unless it is there.
+    async fn have_image(
+        &self,
+        daemon: &Daemon,
+        docker: &DockerSpec,
+        place: &DockerLaunch,
+    ) -> Result<(), DockerError> {
+        let image = docker.tagged();
+        if !docker.force_pull && daemon.has_image(&image).await? {
+            return Ok(());
+        }
+        let sandbox = &self.launch.sandbox;
+        let credentials = credentials::of_image(&image, sandbox, place.config.as_deref());
+        let what = || format!("pull the image {image}");
+        let credentials = credentials.map_err(|words| refused(&what(), &words))?;
+        daemon.pull(&image, credentials).await
     }
 
     /// What is to be done for the container of the process `pid`.

@@ -5,11 +5,13 @@
 //! made below the task's own, which carries all limits; Docker is only asked to run what is in it.
 
 mod body;
+mod credentials;
 mod daemon;
 mod duties;
 mod error;
 mod exec;
 mod life;
+mod network;
 mod output;
 mod parameter;
 mod spec;
@@ -18,6 +20,7 @@ mod sweep;
 pub use daemon::{DEFAULT_SOCKET, Daemon};
 pub use error::DockerError;
 pub(crate) use life::supervise;
+pub use network::Addresses;
 pub use spec::{DockerSpec, HostVolume, MAX_PARTS, Network, PortMapping, SANDBOX};
 pub use sweep::{Sweeper, absence};
 
@@ -26,6 +29,21 @@ use std::path::{Path, PathBuf};
 use bollard::models::ContainerCreateBody;
 use serde::{Deserialize, Serialize};
 
+/// How the agent gets on with Docker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// Credentials for registries, as `docker login` keeps them.
+    pub config: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { socket: DEFAULT_SOCKET.into(), config: None }
+    }
+}
+
 /// What the supervisor of a Docker container must know besides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DockerLaunch {
@@ -33,13 +51,17 @@ pub struct DockerLaunch {
     pub socket: PathBuf,
     /// Whose container it is.
     pub owner: String,
+    /// Credentials for registries, as `docker login` keeps them.
+    #[serde(default)]
+    pub config: Option<PathBuf>,
     /// Persistent volumes: their directories, and where the task sees them from its sandbox.
     pub volumes: Vec<(PathBuf, String)>,
 }
 
 impl DockerLaunch {
-    pub(super) fn new(socket: &Path, state: &Path, volumes: Vec<(PathBuf, String)>) -> Self {
-        DockerLaunch { socket: socket.to_owned(), owner: body::owner(state), volumes }
+    pub(super) fn new(settings: &Settings, state: &Path, volumes: Vec<(PathBuf, String)>) -> Self {
+        let Settings { socket, config } = settings.clone();
+        DockerLaunch { socket, config, owner: body::owner(state), volumes }
     }
 }
 

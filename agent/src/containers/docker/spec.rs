@@ -17,7 +17,10 @@ pub struct DockerSpec {
     /// What it sees of the network.
     #[serde(default)]
     pub network: Network,
-    /// For [`Network::Bridge`].
+    /// For [`Network::User`]: which.
+    #[serde(default)]
+    pub network_name: Option<String>,
+    /// For networks of the container's own.
     #[serde(default)]
     pub ports: Vec<PortMapping>,
     /// Directories and files of the node.
@@ -54,17 +57,8 @@ pub enum Network {
     None,
     /// One of its own, through Docker's bridge.
     Bridge,
-}
-
-impl Network {
-    /// Docker's word for it.
-    pub(super) fn mode(self) -> &'static str {
-        match self {
-            Network::Host => "host",
-            Network::None => "none",
-            Network::Bridge => "bridge",
-        }
-    }
+    /// One of its own, in a network that somebody made at Docker.
+    User,
 }
 
 /// A port of the node that leads to one of the container.
@@ -81,7 +75,7 @@ pub struct PortMapping {
 /// A directory or file of the node that the container sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostVolume {
-    /// Absolute.
+    /// Absolute, or below the task's sandbox, where it is made.
     pub host_path: String,
     /// Absolute, or below [`SANDBOX`].
     pub container_path: String,
@@ -104,8 +98,13 @@ impl DockerSpec {
         if let Some((what, count)) = parts.into_iter().find(|(_, count)| *count > MAX_PARTS) {
             return Err(format!("{count} {what} are more than {MAX_PARTS}"));
         }
-        if self.network != Network::Bridge && !self.ports.is_empty() {
-            return Err("port mappings need network BRIDGE".into());
+        let is_own = matches!(self.network, Network::Bridge | Network::User);
+        if !is_own && !self.ports.is_empty() {
+            return Err("port mappings need network BRIDGE or USER".into());
+        }
+        let name = self.network_name.as_deref().unwrap_or_default();
+        if self.network == Network::User && !is_network(name) {
+            return Err(format!("{name:?} is no name of a network of Docker's"));
         }
         for port in &self.ports {
             if port.host_port == 0 || port.container_port == 0 {
@@ -116,6 +115,16 @@ impl DockerSpec {
             }
         }
         self.volumes.iter().try_for_each(HostVolume::validate)
+    }
+
+    /// Docker's word for its network.
+    pub(super) fn network_mode(&self) -> &str {
+        match self.network {
+            Network::Host => "host",
+            Network::None => "none",
+            Network::Bridge => "bridge",
+            Network::User => self.network_name.as_deref().unwrap_or_default(),
+        }
     }
 
     /// The image with its tag: without one Docker would fetch all there are.
@@ -129,17 +138,36 @@ impl DockerSpec {
     }
 }
 
+/// By Docker's rule for names; its own words for networks are none (`container:ID` would join another's).
+fn is_network(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(plain)
+        && !["host", "none", "default"].contains(&name)
+}
+
 impl HostVolume {
     fn validate(&self) -> Result<(), String> {
         let plain = |path: &str| !Path::new(path).components().any(|c| c == Component::ParentDir);
-        if !self.host_path.starts_with('/') || !plain(&self.host_path) {
-            return Err(format!("the volume's host path {:?} is not absolute", self.host_path));
+        if self.host_path.is_empty() || !plain(&self.host_path) {
+            return Err(format!("{:?} is no host path of a volume", self.host_path));
         }
         let inside = &self.container_path;
+        if self.is_own() && !inside.starts_with('/') {
+            return Err(format!(
+                "the volume {:?} is of the sandbox, and so is {inside:?}: one of them must be absolute",
+                self.host_path
+            ));
+        }
         if inside.is_empty() || inside == "/" || !plain(inside) {
             return Err(format!("a volume cannot be seen at {inside:?} in a container"));
         }
         Ok(())
+    }
+
+    /// Whether it is a directory of the task's sandbox.
+    pub(in crate::containers) fn is_own(&self) -> bool {
+        !self.host_path.starts_with('/')
     }
 
     /// Where the container sees it.
@@ -197,14 +225,24 @@ pub(super) mod tests {
                 "protocol",
             ),
             (DockerSpec { parameters: vec![Default::default(); 65], ..docker("i") }, "65"),
-            (volume("data", "/data"), "absolute"),
-            (volume("/a/../etc", "/data"), "absolute"),
+            (volume("data", "data"), "absolute"),
+            (volume("/a/../etc", "/data"), "host path"),
+            (DockerSpec { network: Network::User, ..docker("i") }, "network"),
+            (
+                DockerSpec {
+                    network: Network::User,
+                    network_name: Some("container:other".into()),
+                    ..docker("i")
+                },
+                "network",
+            ),
             (volume("/data", "/"), "seen"),
             (volume("/data", "../data"), "seen"),
         ] {
             let error = wrong.validate().expect_err(word);
             assert!(error.contains(word), "{error}");
         }
+        assert_eq!(volume("data", "/data").validate(), Ok(()));
         let good = volume("/data", "in/data");
         assert_eq!(good.validate(), Ok(()));
         assert_eq!(good.volumes[0].target(), "/mnt/mesos/sandbox/in/data");

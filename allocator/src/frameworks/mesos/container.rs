@@ -2,8 +2,8 @@
 
 use headroom_proto::{
     mesos::v1::{
-        ContainerInfo, LinuxInfo, Volume, container_info, container_info::docker_info::Network,
-        image, volume,
+        ContainerInfo, LinuxInfo, NetworkInfo, Volume, container_info,
+        container_info::docker_info::Network, image, volume, volume::source::sandbox_path,
     },
     v1,
 };
@@ -27,6 +27,14 @@ pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::DockerCont
             let (image::Type::Docker, Some(named)) = (image.r#type(), &image.docker) else {
                 return Err("container: images other than Docker's are not supported".to_owned());
             };
+            if named.config.is_some() {
+                return Err(
+                    "container.mesos.image.docker.config: secrets are not supported; have \
+                            the file fetched as .docker/config.json, or see docker_config of the \
+                            agents"
+                        .to_owned(),
+                );
+            }
             v1::DockerContainer {
                 image: named.name.clone(),
                 force_pull: !image.cached(),
@@ -36,13 +44,15 @@ pub(super) fn container_in(info: &ContainerInfo) -> Result<Option<v1::DockerCont
     };
     let volumes = info.volumes.iter().map(volume_in).collect::<Result<_, _>>()?;
     let hostname = info.hostname.clone().unwrap_or_default();
-    Ok(Some(v1::DockerContainer { volumes, hostname, ..docker }))
+    let network_name = info.network_infos.first().and_then(|info| info.name.clone());
+    let network_name = network_name.unwrap_or_default();
+    Ok(Some(v1::DockerContainer { volumes, hostname, network_name, ..docker }))
 }
 
 /// What is asked for and would be left out without a word.
 fn left_out(info: &ContainerInfo) -> Result<(), String> {
     let asked = [
-        (!info.network_infos.is_empty(), "network_infos"),
+        (!info.network_infos.is_empty() && !names_network(info), "network_infos"),
         (info.linux_info.as_ref().is_some_and(asks_more), "linux_info"),
         (info.rlimit_info.is_some(), "rlimit_info"),
         (info.tty_info.is_some(), "tty_info"),
@@ -58,14 +68,21 @@ fn asks_more(info: &LinuxInfo) -> bool {
     *info != LinuxInfo { share_cgroups: info.share_cgroups, ..LinuxInfo::default() }
 }
 
+/// Whether all that is said of networks is the name of one.
+fn names_network(info: &ContainerInfo) -> bool {
+    let is_user = info.docker.as_ref().is_some_and(|docker| docker.network() == Network::User);
+    let alone = |given: &NetworkInfo| {
+        *given == NetworkInfo { name: given.name.clone(), ..NetworkInfo::default() }
+    };
+    is_user && info.network_infos.len() == 1 && info.network_infos.iter().all(alone)
+}
+
 fn docker_in(given: &container_info::DockerInfo) -> Result<v1::DockerContainer, String> {
     let network = match given.network() {
         Network::Host => v1::DockerNetwork::Host,
         Network::Bridge => v1::DockerNetwork::Bridge,
         Network::None => v1::DockerNetwork::None,
-        Network::User => {
-            return Err("container.docker.network USER is not supported".to_owned());
-        }
+        Network::User => v1::DockerNetwork::User,
     };
     let ports = given.port_mappings.iter().map(|mapping| v1::PortMapping {
         host_port: mapping.host_port,
@@ -90,7 +107,9 @@ fn docker_in(given: &container_info::DockerInfo) -> Result<v1::DockerContainer, 
 fn volume_in(given: &Volume) -> Result<v1::DockerVolume, String> {
     let source = given.source.as_ref();
     let by_source = source.and_then(|source| source.host_path.as_ref()).map(|host| &host.path);
-    let Some(host_path) = given.host_path.as_ref().or(by_source) else {
+    let own = source.and_then(|source| source.sandbox_path.as_ref());
+    let own = own.filter(|own| own.r#type() == sandbox_path::Type::Self_).map(|own| &own.path);
+    let Some(host_path) = given.host_path.as_ref().or(by_source).or(own) else {
         return Err(format!(
             "container.volumes: {} has no host_path, and others are not supported",
             given.container_path

@@ -46,13 +46,10 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
 
 /// What an executor said of a task that ends because its agent is drained.
 fn drained(status: &TaskStatus, own: v1::TaskStatus, traits: &Traits) -> v1::TaskStatus {
-    let state = match own.state() {
-        v1::TaskState::TaskKilling | v1::TaskState::TaskKilled
-            if status.reason == Reason::AgentGone =>
-        {
-            state_out(status.state, status.reason, traits).into()
-        }
-        _ => own.state,
+    let has_ended = own.state() == v1::TaskState::TaskKilled;
+    let state = match has_ended && status.reason == Reason::AgentGone {
+        true => state_out(status.state, status.reason, traits).into(),
+        false => own.state,
     };
     let reason = origin(status).1.map(Into::into);
     v1::TaskStatus { state, reason, ..own }
@@ -73,7 +70,7 @@ pub(crate) fn state_out(state: TaskState, reason: Reason, traits: &Traits) -> v1
     match (state, reason) {
         (TaskState::Killed, Reason::Preempted) => aware(Wire::TaskGone),
         // Those who do not know of it are told of a drained agent's tasks as of any that were killed.
-        (TaskState::Killing | TaskState::Killed, Reason::AgentGone) if traits.partition_aware => {
+        (TaskState::Killed, Reason::AgentGone) if traits.partition_aware => {
             Wire::TaskGoneByOperator
         }
         (TaskState::Lost, Reason::AgentGone) => aware(Wire::TaskGoneByOperator),
@@ -145,6 +142,21 @@ mod tests {
         let told = |aware| told(TaskState::Killed, Reason::Preempted, aware);
         assert_eq!(told(false), (v1::TaskState::TaskLost, why));
         assert_eq!(told(true), (v1::TaskState::TaskGone, why));
+    }
+
+    #[test]
+    fn who_knows_of_partitions_is_told_that_an_operator_did_it() {
+        let (gone, drained) = (v1::TaskState::TaskGoneByOperator, Some(WireReason::AgentDraining));
+        let removed = Some(WireReason::AgentRemovedByOperator);
+        assert_eq!(told(TaskState::Lost, Reason::AgentGone, true), (gone, removed));
+        assert_eq!(
+            told(TaskState::Lost, Reason::AgentGone, false),
+            (v1::TaskState::TaskLost, removed)
+        );
+        assert_eq!(told(TaskState::Killed, Reason::AgentGone, true), (gone, drained));
+        let killed = v1::TaskState::TaskKilled;
+        assert_eq!(told(TaskState::Killed, Reason::AgentGone, false), (killed, drained));
+        assert_eq!(told(TaskState::Killed, Reason::AgentDraining, true), (killed, drained));
     }
 
     #[test]

@@ -19,12 +19,14 @@ pub(super) fn metrics(snapshot: &Snapshot, started_s: f64, now_s: f64) -> BTreeM
         let frameworks = snapshot.frameworks.iter().filter(|one| one.connected == connected);
         (agents as f64, frameworks.count() as f64)
     };
+    let active = snapshot.agents.iter().filter(|agent| agent.is_active()).count();
+    set("slaves_active", active as f64);
+    set("slaves_inactive", (snapshot.agents.len() - active) as f64);
     for (connected, standing, able) in
         [(true, "connected", "active"), (false, "disconnected", "inactive")]
     {
         let (agents, frameworks) = count(connected);
         set(&format!("slaves_{standing}"), agents);
-        set(&format!("slaves_{able}"), agents);
         set(&format!("frameworks_{standing}"), frameworks);
         set(&format!("frameworks_{able}"), frameworks);
     }
