@@ -1,18 +1,54 @@
-"""A task in a Docker container; the image is the test's own."""
+"""Tasks in Docker containers, one with a file to fetch and a health check; the image is the test's own."""
 
+import os
 import sys
 
-from framework import Framework, command
+from framework import Framework, command, equal
 
 framework = Framework("docker")
 container = {"type": "DOCKER", "docker": {"image": sys.argv[2], "network": "NONE"}}
+
+
+def health(line):
+    return {
+        "type": "COMMAND",
+        "command": {"value": line},
+        "delay_seconds": 0,
+        "interval_seconds": 0.1,
+        "grace_period_seconds": 0,
+        "consecutive_failures": 2,
+    }
+
+
 line = '[ "$(cat /marker)" = "in the image" ] && [ "$FOO" = bar ]'
-offer = framework.offer()
 framework.launch(
-    offer,
+    framework.offer(),
     command("inside", line, {"FOO": "bar"}, container=container),
     command("outside", "[ ! -e /marker ]"),
 )
 framework.until("inside", "TASK_FINISHED")
 framework.until("outside", "TASK_FINISHED")
+
+with open("given", "w") as file:
+    file.write("fetched\n")
+# The second look begins after the first was told.
+look = "cd $MESOS_SANDBOX; if [ -e first ]; then touch second; else touch first; fi"
+line = 'cd $MESOS_SANDBOX; while [ ! -e second ]; do sleep 0.1; done; [ "$(cat given)" = fetched ]'
+checked = command("checked", line, container=container, health_check=health(look))
+checked["command"]["uris"] = [{"value": os.path.abspath("given")}]
+framework.launch(
+    framework.offer(),
+    checked,
+    command("unwell", "exec sleep 1000", container=container, health_check=health("exit 1")),
+)
+equal(framework.until("checked", "TASK_FINISHED")["healthy"], True)
+update = framework.until("unwell", "TASK_KILLED")
+equal((update["healthy"], update["reason"]), (False, "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"))
+
+lost = command("lost", "true", container=container)
+lost["command"]["uris"] = [{"value": "/no/such/file"}]
+framework.launch(framework.offer(), lost)
+update = framework.until("lost", "TASK_FAILED")
+equal(update["reason"], "REASON_CONTAINER_LAUNCH_FAILED")
+assert "/no/such/file" in update["message"], update
 framework.stop()

@@ -1,6 +1,6 @@
 """Five tasks of an executor in a Docker container: messages both ways, a kill, a restart of the agent.
 
-    docker_executor.py HOST:PORT IMAGE GO
+    docker_executor.py HOST:PORT IMAGE GO NETWORK
 
 The image has no Python: the node's is mounted. Once all run, it waits for the file GO."""
 
@@ -12,7 +12,7 @@ from executor_tasks import info, work
 from framework import Framework, equal
 from pymesos import decode_data, encode_data
 
-IMAGE, GO = sys.argv[2:]
+IMAGE, GO, NETWORK = sys.argv[2:]
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -31,7 +31,7 @@ inside = '[ "$(cat /marker)" = "in the image" ] && [ "$(cat $MESOS_SANDBOX/given
 worker["command"] = {"value": inside + line, "uris": [{"value": given}]}
 worker["container"] = {
     "type": "DOCKER",
-    "docker": {"image": IMAGE, "network": "HOST"},
+    "docker": {"image": IMAGE, "network": NETWORK},
     "volumes": mounted("/usr", "/lib", "/lib64", sys.base_prefix, sys.prefix, HERE)
     + [{"host_path": os.path.dirname(GO), "container_path": "/go", "mode": "RO"}],
 }

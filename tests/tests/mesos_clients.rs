@@ -259,7 +259,7 @@ fn pymesos_runs_5_tasks_on_an_executor_in_docker_over_a_restart_of_the_agent() {
     let settings = docker.settings(Settings::quick());
     let mut cluster = Cluster::apart(&settings);
     let go = go(&cluster);
-    let framework = start(&cluster, "docker_executor.py", &[IMAGE, &go]);
+    let framework = start(&cluster, "docker_executor.py", &[IMAGE, &go, "HOST"]);
     wait_until("all run", || framework.out().contains("all run"));
     let containers = docker.containers();
     assert_eq!(containers.len(), 1, "one executor for all: {containers:?}");
@@ -267,6 +267,25 @@ fn pymesos_runs_5_tasks_on_an_executor_in_docker_over_a_restart_of_the_agent() {
     cluster.start_agent(&settings, &[]);
     cluster.linked();
     assert_eq!(docker.containers(), containers, "it outlived the agent");
+    fs::write(go, "").expect("a file");
+    passes(&cluster, "docker_executor.py", &framework.done());
+    cluster.empty();
+    wait_until("no container is left", || docker.containers().is_empty());
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
+fn pymesos_runs_an_executor_in_docker_on_a_bridge() {
+    if !can_run() {
+        return;
+    }
+    let Some(docker) = Docker::start_bridged(&[]) else { return };
+    // Where those on the bridge reach it.
+    let listen = format!("listen = \"{}:0\"\n", docker.bridge().gateway());
+    let cluster = Cluster::up(&docker.settings(Settings::quick().agent(&listen)));
+    let go = go(&cluster);
+    let framework = start(&cluster, "docker_executor.py", &[IMAGE, &go, "BRIDGE"]);
+    wait_until("all run", || framework.out().contains("all run"));
     fs::write(go, "").expect("a file");
     passes(&cluster, "docker_executor.py", &framework.done());
     cluster.empty();

@@ -3,9 +3,13 @@
 use std::{collections::BTreeSet, fs};
 
 use headroom_proto::v1::{
-    FrameworkInfo, KillRequest, Offer, PromoteRequest, Resources, ReviveRequest, TaskState,
+    Check, Command, Container, DockerContainer, DockerNetwork, FrameworkInfo, HealthCheck,
+    KillRequest, Offer, PromoteRequest, Resources, ReviveRequest, TaskInfo, TaskState, check,
+    container,
 };
-use headroom_tests::{Cluster, Framework, Settings, can_run, task, wait_until};
+use headroom_tests::{
+    Cluster, Docker, Framework, IMAGE, Settings, can_run, task, wait_for, wait_until,
+};
 use nix::sys::signal::Signal;
 use tonic::Code;
 
@@ -14,6 +18,18 @@ const AGENT: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n
 const NODE_CPUS: &str = "64";
 /// Two processes, one of which left its parent.
 const LINE: &str = "(setsid sleep 1000 &); sleep 1000 & echo ready; wait";
+/// Hierarchies that the agent has no use for, where another can do the same.
+const OF_DOCKER: [&str; 9] = [
+    ":cpuset:",
+    ":devices:",
+    ":freezer:",
+    ":hugetlb:",
+    ":net_cls",
+    ":perf_event:",
+    ":rdma:",
+    ":misc:",
+    ":name=systemd:",
+];
 const LENT_OOM_SCORE: &str = "500";
 
 /// The lent task's processes, and where they stand.
@@ -25,12 +41,19 @@ struct Job<'a> {
 impl Job<'_> {
     /// Whether all of them are in groups of this class only, in every hierarchy that has our groups.
     fn is(&self, class: &str) -> bool {
-        let parent = format!("/{}/", self.cluster.house.cgroups.parent());
         self.pids.iter().all(|pid| {
             let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-            let ours: Vec<_> = text.lines().filter(|line| line.contains(&parent)).collect();
-            !ours.is_empty() && ours.iter().all(|line| line.contains(&format!("{parent}{class}/")))
+            self.is_in(&text, class)
         })
+    }
+
+    /// The same of a file of groups. What Docker makes of the same names for its own ends stays as it is.
+    fn is_in(&self, text: &str, class: &str) -> bool {
+        let parent = format!("/{}/", self.cluster.house.cgroups.parent());
+        let of_docker = |line: &&str| OF_DOCKER.iter().any(|name| line.contains(name));
+        let ours = text.lines().filter(|line| line.contains(&parent) && !of_docker(line));
+        let mut ours = ours.peekable();
+        ours.peek().is_some() && ours.all(|line| line.contains(&format!("{parent}{class}/")))
     }
 
     fn oom_scores(&self) -> BTreeSet<String> {
@@ -162,4 +185,89 @@ async fn lent_work_is_promoted_in_place_and_survives_the_agent_half_way() {
     guest.client.kill(kill).await.expect("killed");
     while guest.update().await.state() != TaskState::Killed {}
     cluster.empty();
+}
+
+/// The task in a container, with a check that tells which group it is made in.
+fn contained(look: &str) -> TaskInfo {
+    let docker = DockerContainer {
+        image: IMAGE.into(),
+        network: DockerNetwork::None.into(),
+        ..Default::default()
+    };
+    let command = Command { shell: look.into(), ..Default::default() };
+    let check = Check {
+        kind: Some(check::Kind::Command(command)),
+        delay_ms: Some(0),
+        interval_ms: Some(200),
+        timeout_ms: Some(60_000),
+    };
+    TaskInfo {
+        container: Some(Container { kind: Some(container::Kind::Docker(docker)) }),
+        health_check: Some(HealthCheck { check: Some(check), ..Default::default() }),
+        ..task("job", resources(2.0), "echo ready; sleep 1000")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_docker_container_is_promoted_where_it_runs_and_its_checks_follow() {
+    let Some(docker) = can_run().then(|| Docker::start(&[])).flatten() else { return };
+    let settings = docker.settings(Settings::quick().agent(AGENT));
+    let mut cluster = Cluster::apart(&settings);
+    let line = ["--cpus", NODE_CPUS, "--role", "web", "--", "sleep", "1000"];
+    let service = cluster.run_named("service", &line);
+    let mut guest = subscribe(&cluster).await;
+    let lent = offer(&mut guest, 2.0, true).await;
+    let service_pids = cluster.task_pids();
+    // Late enough to have been moved.
+    let look = "sleep 0.3; cat /proc/self/cgroup > $MESOS_SANDBOX/new; \
+                busybox mv $MESOS_SANDBOX/new $MESOS_SANDBOX/where";
+    guest.accept(&lent, vec![contained(look)]).await.expect("accepted");
+    running(&mut guest).await;
+    let main = wait_for("its first process", || {
+        docker.containers().first().map(|name| {
+            docker.run(&["inspect", "--format", "{{.State.Pid}}", name]).parse().expect("a pid")
+        })
+    });
+    let job = Job { cluster: &cluster, pids: BTreeSet::from([main]) };
+    assert!(job.is("revocable"));
+    let place = wait_for("its check", || cluster.sandbox_file("where"));
+    let checked = |class| job.is_in(&fs::read_to_string(&place).unwrap_or_default(), class);
+    assert!(checked("revocable"));
+
+    service.signal(Signal::SIGINT);
+    let _ = service.done();
+    assert!(service_pids.iter().all(|pid| !cluster.task_pids().contains(pid)));
+    let revive = ReviveRequest { caller: Some(guest.caller.clone()), ..Default::default() };
+    guest.client.revive(revive).await.expect("revived");
+    let promotion = PromoteRequest {
+        caller: Some(guest.caller.clone()),
+        task_id: "job".into(),
+        offer_ids: vec![offer(&mut guest, 2.0, false).await.offer_id],
+        resources: Some(resources(2.0)),
+        refuse_ms: None,
+    };
+    guest.client.promote(promotion).await.expect("promoted");
+    wait_until("it is where promised work is", || job.is("guaranteed"));
+    wait_until("and so are its checks", || checked("guaranteed"));
+    let pids = job.pids;
+
+    cluster.kill_agent();
+    cluster.start_agent(&settings, &[]);
+    cluster.linked();
+    let job = Job { cluster: &cluster, pids };
+    wait_until("it is promised to the next agent too", || {
+        cluster.task("job")["revocable"] == false && job.is("guaranteed")
+    });
+    let (caller, task_id) = (Some(guest.caller.clone()), "job".into());
+    let kill = KillRequest { caller, task_id, grace_ms: Some(100) };
+    guest.client.kill(kill).await.expect("killed");
+    loop {
+        let status = guest.update().await;
+        if status.state() != TaskState::Running {
+            assert_eq!(status.state(), TaskState::Killed, "{status:?}");
+            break;
+        }
+    }
+    cluster.empty();
+    wait_until("no container is left", || docker.containers().is_empty());
 }

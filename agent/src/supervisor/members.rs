@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) const LEFTOVER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where to find them: the group they start in, and that of the other class; none without cgroups.
+#[derive(Clone)]
 pub(crate) struct Members {
     groups: Vec<ContainerCgroup>,
     /// That of the container that this one is in, whose limit may be the one that is passed.
@@ -41,6 +42,12 @@ impl Members {
     /// The name of the control group, relative to the mounts, where there is one.
     pub(crate) fn group_name(&self) -> Option<&str> {
         self.groups.first().map(|cgroup| cgroup.group().name())
+    }
+
+    /// Where the container has been promoted to, if it has: `main`, its first process, is there.
+    pub(crate) fn promoted_to(&self, main: i32) -> Option<&ContainerCgroup> {
+        let other = self.groups.get(1).filter(|group| group.exists())?;
+        other.procs().is_ok_and(|procs| procs.contains(&main)).then_some(other)
     }
 
     /// All of them that still run.

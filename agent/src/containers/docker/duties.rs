@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use super::{Daemon, DockerError};
 use crate::containers::{Check, CheckKind, Command, Duties, Found, HealthCheck};
-use crate::supervisor::{EndCause, Tally, look_at, patience};
+use crate::supervisor::{EndCause, Members, Tally, look_at, patience};
 
 /// Is over when the container must end, for this reason.
 pub(super) type Duty = Pin<Box<dyn Future<Output = EndCause>>>;
@@ -28,6 +28,9 @@ pub(super) struct Looker {
     pub(super) daemon: Daemon,
     /// The container's.
     pub(super) name: String,
+    /// Its first process, and where its processes are.
+    pub(super) main: i32,
+    pub(super) members: Members,
     /// Its network, if that is not the node's.
     pub(super) network: Option<File>,
     /// Where commands of checks write.
@@ -87,7 +90,8 @@ impl Looker {
             return Some(self.look_from_within(&check.kind, patience).await);
         };
         let command = command_of(&check.kind);
-        match self.daemon.exec(&self.name, command, &self.stderr, patience).await {
+        let group = self.members.promoted_to(self.main);
+        match self.daemon.exec(&self.name, command, &self.stderr, patience, group).await {
             Ok(code) => Some(Found::Command(code)),
             Err(fault @ DockerError::Away { .. }) => {
                 eprintln!("a check can't be made: {fault}");

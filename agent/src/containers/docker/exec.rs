@@ -1,6 +1,6 @@
 //! A command that Docker runs in a container beside what the container is for.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -12,23 +12,27 @@ use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt as _;
 
 use super::{Daemon, DockerError};
+use crate::cgroup::ContainerCgroup;
 
 /// How often a command is asked after that has closed its output and is not told to have ended yet.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Daemon {
     /// Runs a command in the container `name`, with its output at the end of `output`: its exit code;
-    /// `None` if it took longer than `patience` and was ended, with what is of its session.
+    /// `None` if it took longer than `patience` and was ended, with what is of its session. Docker runs it in the
+    /// group that it made for the container; one that was promoted has left that for `group`.
     pub(super) async fn exec(
         &self,
         name: &str,
         command: ExecConfig,
         output: &File,
         patience: Duration,
+        group: Option<&ContainerCgroup>,
     ) -> Result<Option<i32>, DockerError> {
         let made = self.quick.create_exec(name, command).await;
         let id = made.map_err(|e| self.failed("make a command in the container", &e))?.id;
-        match timeout(patience, self.run_exec(&id, output)).await {
+        let run = async { tokio::join!(self.run_exec(&id, output), self.move_exec(&id, group)).0 };
+        match timeout(patience, run).await {
             Ok(ended) => ended,
             Err(_) => {
                 if let Some(pid) = self.exec_state(&id).await?.pid {
@@ -53,6 +57,21 @@ impl Daemon {
             let state = self.exec_state(id).await?;
             if !state.is_running {
                 return Ok(state.code);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Has it follow its container.
+    async fn move_exec(&self, id: &str, group: Option<&ContainerCgroup>) {
+        let Some(group) = group else { return };
+        while let Ok(state) = self.exec_state(id).await {
+            if let Some(pid) = state.pid {
+                // Whoever has ended meanwhile need not.
+                group.procs_files().iter().for_each(|file| drop(fs::write(file, pid.to_string())));
+            }
+            if state.pid.is_some() || state.code.is_some() {
+                return;
             }
             sleep(PAUSE).await;
         }

@@ -192,7 +192,14 @@ impl Life {
             _ => Some(File::open(format!("/proc/{pid}/ns/net")).ok()?),
         };
         let stderr = files.stderr.try_clone().ok()?;
-        let looker = Looker { daemon: daemon.clone(), name: self.name.clone(), network, stderr };
+        let looker = Looker {
+            daemon: daemon.clone(),
+            name: self.name.clone(),
+            main: pid,
+            members: self.members.clone(),
+            network,
+            stderr,
+        };
         Some(duties::begin(self.dir.clone(), self.launch.spec.duties.clone(), looker))
     }
 
