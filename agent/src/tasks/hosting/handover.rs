@@ -182,3 +182,19 @@ fn can_reach(endpoint: &str, network: Network) -> Result<(), String> {
         Network::Bridge | Network::User => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executor_that_cannot_call_its_agent_is_refused_with_what_to_do() {
+        let reach = |network| can_reach("127.0.0.1:5051", network);
+        assert_eq!(reach(Network::Host), Ok(()));
+        assert!(reach(Network::None).is_err_and(|why| why.contains("HOST")));
+        for network in [Network::Bridge, Network::User] {
+            assert!(reach(network).is_err_and(|why| why.contains("--listen")));
+            assert_eq!(can_reach("10.0.0.1:5051", network), Ok(()));
+        }
+    }
+}
