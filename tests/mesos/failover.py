@@ -9,6 +9,9 @@ go = sys.argv[2]
 first = Framework("failover", failover_timeout=3600.0)
 first.launch(first.offer(), command("t", "until [ -e %s ]; do sleep 0.1; done; exit 3" % go))
 first.until("t", "TASK_RUNNING")
+# The driver acknowledges what it has told us of: an answer that comes after it says that it has.
+first.driver.reconcileTasks([{"task_id": {"value": "t"}}])
+first.wait("an answer", lambda: [u for u in first.updates if "uuid" not in u])
 
 second = Framework("failover", first.id, failover_timeout=3600.0)
 equal(second.registrations, ["reregistered"])
