@@ -15,6 +15,7 @@ pub mod deadline;
 pub mod domain;
 pub mod effect;
 mod eligibility;
+mod entry;
 pub mod executor;
 pub mod explain;
 pub mod fairness;

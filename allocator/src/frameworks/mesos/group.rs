@@ -218,3 +218,128 @@ fn plain_container(container: &ContainerInfo) -> Result<(), String> {
         .map(|_| ())
         .map_err(|fault| format!("executor: {fault}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headroom_proto::mesos::v1::{
+        CommandInfo, ContainerInfo, ExecutorId, FrameworkId as Id, LinuxInfo, Resource,
+        TaskGroupInfo, TaskId, Volume, value::Scalar, volume::Source, volume::source::SandboxPath,
+    };
+
+    fn scalar(name: &str, value: f64) -> Resource {
+        Resource { name: name.into(), scalar: Some(Scalar { value }), ..Resource::default() }
+    }
+
+    fn framework() -> FrameworkId {
+        FrameworkId::from_number(7)
+    }
+
+    fn executor() -> ExecutorInfo {
+        ExecutorInfo {
+            r#type: Some(Type::Default.into()),
+            executor_id: ExecutorId { value: "e".into() },
+            framework_id: Some(Id { value: framework().to_string() }),
+            resources: vec![scalar("cpus", 0.1), scalar("mem", 32.0)],
+            ..ExecutorInfo::default()
+        }
+    }
+
+    fn task(name: &str) -> TaskInfo {
+        TaskInfo {
+            task_id: TaskId { value: name.into() },
+            command: Some(CommandInfo { value: Some("true".into()), ..CommandInfo::default() }),
+            resources: vec![scalar("cpus", 0.1), scalar("mem", 32.0)],
+            ..TaskInfo::default()
+        }
+    }
+
+    fn contained(name: &str, container: ContainerInfo) -> TaskInfo {
+        let container = ContainerInfo { r#type: container_info::Type::Mesos.into(), ..container };
+        TaskInfo { container: Some(container), ..task(name) }
+    }
+
+    fn apart(name: &str) -> TaskInfo {
+        let linux = LinuxInfo { share_cgroups: Some(false), ..LinuxInfo::default() };
+        contained(name, ContainerInfo { linux_info: Some(linux), ..ContainerInfo::default() })
+    }
+
+    fn sharing(path: &str, container_path: &str) -> TaskInfo {
+        let source = Source {
+            sandbox_path: Some(SandboxPath {
+                r#type: Some(sandbox_path::Type::Parent.into()),
+                path: path.into(),
+            }),
+            ..Source::default()
+        };
+        let volume = Volume {
+            mode: volume::Mode::Rw.into(),
+            container_path: container_path.into(),
+            source: Some(source),
+            ..Volume::default()
+        };
+        contained("s", ContainerInfo { volumes: vec![volume], ..ContainerInfo::default() })
+    }
+
+    fn placed(executor: ExecutorInfo, tasks: Vec<TaskInfo>) -> Vec<Placed> {
+        let task_group = TaskGroupInfo { tasks };
+        group_in(framework(), &LaunchGroup { executor, task_group })
+    }
+
+    fn given(launch: &Launch) -> v1::TaskInfo {
+        v1::TaskInfo::decode(launch.payload.as_slice()).unwrap()
+    }
+
+    #[test]
+    fn tasks_of_a_group_share_an_executor_and_their_limits() {
+        let group = placed(executor(), vec![task("a"), sharing("common", "data")]);
+        let [(one, _), (two, _)] = &group[..] else { panic!("{group:?}") };
+        assert!(one.fault.is_none() && two.fault.is_none(), "{group:?}");
+        let executor = one.executor.as_ref().unwrap();
+        assert!(executor.is_default && Arc::ptr_eq(executor, two.executor.as_ref().unwrap()));
+        let (one, two) = (given(one), given(two));
+        assert!(one.shares_limits && one.kill_grace_ms == Some(DEFAULT_GRACE_MS));
+        let shared = &two.shared_directories[0];
+        assert_eq!((shared.name.as_str(), shared.container_path.as_str()), ("common", "data"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_is_told_to_all() {
+        let id = |value: &str| Some(Id { value: value.into() });
+        let command = task("x").command;
+        let with = |change: fn(&mut TaskInfo)| {
+            let mut task = task("b");
+            change(&mut task);
+            task
+        };
+        for (executor, second, words) in [
+            (ExecutorInfo { framework_id: None, ..executor() }, task("b"), "must be set"),
+            (ExecutorInfo { framework_id: id("F1-1"), ..executor() }, task("b"), "FrameworkID"),
+            (ExecutorInfo { r#type: None, ..executor() }, task("b"), "type"),
+            (ExecutorInfo { command, ..executor() }, task("b"), "must not be set"),
+            (ExecutorInfo { resources: vec![], ..executor() }, task("b"), "32 MB"),
+            (executor(), with(|task| task.command = None), "nothing to run"),
+            (executor(), with(|task| task.resources.clear()), "resources"),
+            (executor(), with(|task| task.executor = Some(ExecutorInfo::default())), "different"),
+            (
+                executor(),
+                with(|task| _ = task.limits.insert("mem".into(), Scalar { value: 64.0 })),
+                "share_cgroups",
+            ),
+            (executor(), apart("b"), "must be the same"),
+            (executor(), sharing("a/b", "data"), "plain name"),
+            (executor(), sharing("..", "data"), "plain name"),
+            (executor(), sharing("tasks", "data"), "plain name"),
+            (executor(), sharing("common", "/data"), "needs an image"),
+        ] {
+            let group = placed(executor, vec![task("a"), second]);
+            let faults = group.iter().map(|(launch, _)| launch.fault.clone().unwrap_or_default());
+            let faults: Vec<_> = faults.collect();
+            assert_eq!(faults[0], faults[1]);
+            assert!(faults[0].contains(words), "{words}: {faults:?}");
+        }
+        let group = placed(executor(), vec![apart("a"), apart("b")]);
+        assert!(group.iter().all(|(launch, _)| launch.fault.is_none()), "{group:?}");
+        assert!(!given(&group[0].0).shares_limits);
+    }
+}
