@@ -15,6 +15,7 @@ mod network;
 mod output;
 mod parameter;
 mod spec;
+mod start;
 mod sweep;
 
 pub use daemon::{DEFAULT_SOCKET, Daemon};
