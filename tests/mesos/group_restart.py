@@ -9,7 +9,7 @@ go = sys.argv[2]
 framework = Framework("group restart")
 wait = "until [ -e %s ]; do sleep 0.1; done"
 stays, breaks = executor(framework, "stays"), executor(framework, "breaks")
-launch_group(framework, stays, *[small(name, wait % go) for name in ["s0", "s1", "s2"]])
+launch_group(framework, stays, *[small(name, "echo in $MESOS_EXECUTOR_ID; " + wait % go) for name in ["s0", "s1", "s2"]])
 launch_group(framework, breaks,
              small("bad", wait % (go + ".down") + "; exit 1"), small("good", "sleep 1000"))
 for name in ["s0", "s1", "s2", "bad", "good"]:

@@ -194,6 +194,8 @@ fn pymesos_task_groups_outlive_a_restart_of_the_agent() {
     cluster.start_agent(&settings, &[]);
     cluster.linked();
     wait_until("one group is over", || framework.out().contains("done with one"));
+    let logs = cluster.headroom(&["logs", "s0"]);
+    assert_eq!(logs.out, "in stays\n", "{logs:?}");
     fs::write(go, "").expect("a file");
     passes(&cluster, "group_restart.py", &framework.done());
     cluster.empty();

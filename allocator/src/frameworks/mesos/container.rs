@@ -70,7 +70,9 @@ fn asks_more(info: &LinuxInfo) -> bool {
 
 /// Whether all that is said of networks is the name of one.
 fn names_network(info: &ContainerInfo) -> bool {
-    let is_user = info.docker.as_ref().is_some_and(|docker| docker.network() == Network::User);
+    let is_docker = info.r#type() == container_info::Type::Docker;
+    let network = info.docker.as_ref().map(|docker| docker.network());
+    let is_user = is_docker && network == Some(Network::User);
     let alone = |given: &NetworkInfo| {
         *given == NetworkInfo { name: given.name.clone(), ..NetworkInfo::default() }
     };

@@ -223,8 +223,9 @@ fn plain_container(container: &ContainerInfo) -> Result<(), String> {
 mod tests {
     use super::*;
     use headroom_proto::mesos::v1::{
-        CommandInfo, ContainerInfo, ExecutorId, FrameworkId as Id, LinuxInfo, Resource,
-        TaskGroupInfo, TaskId, Volume, value::Scalar, volume::Source, volume::source::SandboxPath,
+        CommandInfo, ContainerInfo, ExecutorId, FrameworkId as Id, LinuxInfo, NetworkInfo,
+        Resource, TaskGroupInfo, TaskId, Volume, value::Scalar, volume::Source,
+        volume::source::SandboxPath,
     };
 
     fn scalar(name: &str, value: f64) -> Resource {
@@ -281,6 +282,15 @@ mod tests {
         contained("s", ContainerInfo { volumes: vec![volume], ..ContainerInfo::default() })
     }
 
+    fn networked() -> ContainerInfo {
+        let network = NetworkInfo { name: Some("net".into()), ..NetworkInfo::default() };
+        ContainerInfo {
+            r#type: container_info::Type::Mesos.into(),
+            network_infos: vec![network],
+            ..ContainerInfo::default()
+        }
+    }
+
     fn placed(executor: ExecutorInfo, tasks: Vec<TaskInfo>) -> Vec<Placed> {
         let task_group = TaskGroupInfo { tasks };
         group_in(framework(), &LaunchGroup { executor, task_group })
@@ -318,6 +328,11 @@ mod tests {
             (ExecutorInfo { r#type: None, ..executor() }, task("b"), "type"),
             (ExecutorInfo { command, ..executor() }, task("b"), "must not be set"),
             (ExecutorInfo { resources: vec![], ..executor() }, task("b"), "32 MB"),
+            (
+                ExecutorInfo { container: Some(networked()), ..executor() },
+                task("b"),
+                "network_infos",
+            ),
             (executor(), with(|task| task.command = None), "nothing to run"),
             (executor(), with(|task| task.resources.clear()), "resources"),
             (executor(), with(|task| task.executor = Some(ExecutorInfo::default())), "different"),
