@@ -81,7 +81,7 @@ impl Status {
             state: said.state().as_str_name(),
             timestamp,
             labels: said.labels.map(labels),
-            container_status: said.container_status.as_ref().and_then(as_json).map(Container::Said),
+            container_status: said.container_status.as_ref().and_then(said_container),
             healthy: said.healthy,
             check_status: said.check_status.as_ref().and_then(as_json),
         }
@@ -96,6 +96,30 @@ fn known(container: v1::ContainerStatus) -> Container {
         container_id: Id { value: container.container_id },
         network_infos: [Network { ip_addresses }],
     }
+}
+
+/// What was said of a container. The usual is written at once: reflection takes its time for each task.
+fn said_container(said: &mesos::ContainerStatus) -> Option<Container> {
+    let mesos::ContainerStatus { container_id: Some(id), network_infos, .. } = said else {
+        return as_json(said).map(Container::Said);
+    };
+    let usual = mesos::ContainerStatus {
+        container_id: said.container_id.clone(),
+        network_infos: network_infos.iter().take(1).map(only_addresses).collect(),
+        ..mesos::ContainerStatus::default()
+    };
+    if id.parent.is_some() || *said != usual {
+        return as_json(said).map(Container::Said);
+    }
+    let addresses = network_infos.iter().flat_map(|network| &network.ip_addresses);
+    let ip_addresses = addresses.filter_map(|address| address.ip_address.clone()).collect();
+    let container_id = id.value.clone();
+    Some(known(v1::ContainerStatus { container_id, ip_addresses, ..<_>::default() }))
+}
+
+fn only_addresses(network: &mesos::NetworkInfo) -> mesos::NetworkInfo {
+    let ip_addresses = network.ip_addresses.clone();
+    mesos::NetworkInfo { ip_addresses, ..mesos::NetworkInfo::default() }
 }
 
 pub(super) fn labels(labels: mesos::Labels) -> Vec<Label> {
