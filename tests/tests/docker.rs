@@ -15,7 +15,8 @@ use nix::sys::signal::Signal;
 /// Runs until there is a file of its name in the volume, then ends with code 5.
 const WAITS: &str = "echo ready; while [ ! -e /go/$NAME ]; do sleep 0.05; done; echo gone; exit 5";
 /// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
-const LENDS: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n";
+const LENDS: &str =
+    "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\nforecast_average_s = 1\n";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node with Docker, or none where the test cannot run.

@@ -11,7 +11,8 @@ use headroom_tests::{Cluster, Json, Settings, Started, can_run, wait_for, wait_u
 use nix::sys::signal::Signal;
 
 /// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
-const AGENT: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n";
+const AGENT: &str =
+    "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\nforecast_average_s = 1\n";
 /// Works on every CPU while the file `busy` is in its sandbox.
 const SERVICE: &str = "echo ready; burn() { while [ -e busy ]; do :; done; }; \
     while :; do if [ -e busy ]; then \

@@ -218,7 +218,8 @@ fn on_what_is_lent(script: &str, tasks: &[&str]) {
         return;
     }
     // As in the tests of lending: more CPUs than the machine has, known within seconds.
-    let quick = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n";
+    let quick =
+        "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\nforecast_average_s = 1\n";
     let cluster = Cluster::up(&Settings::quick().agent(quick));
     let set = cluster.headroom(&["role", "set", "batch", "--opportunistic", "true"]);
     assert_eq!(set.code, 0, "{set:?}");

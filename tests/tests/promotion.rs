@@ -14,7 +14,8 @@ use nix::sys::signal::Signal;
 use tonic::Code;
 
 /// More CPUs than the machine has are promised, so that other work on it leaves something to lend.
-const AGENT: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n";
+const AGENT: &str =
+    "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\nforecast_average_s = 1\n";
 const NODE_CPUS: &str = "64";
 /// Two processes, one of which left its parent.
 const LINE: &str = "(setsid sleep 1000 &); sleep 1000 & echo ready; wait";

@@ -10,7 +10,8 @@ use headroom_tests::{Cluster, Settings, can_run, unified, wait_for, wait_until};
 use nix::sys::signal::Signal;
 
 /// A service reserves most of a node that is bigger than the machine, so that there is much to lend.
-const LENDS: &str = "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\n";
+const LENDS: &str =
+    "cpus = 64.0\nforecast_young_s = 1\nforecast_horizon_s = 3\nforecast_average_s = 1\n";
 
 /// Idle until the file `busy` is in its sandbox; from then on it works on every CPU.
 const SERVICE: &str = "while [ ! -e busy ]; do sleep 0.1; done; \

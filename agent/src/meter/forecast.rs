@@ -28,7 +28,7 @@ use tracing::{info, warn};
 /// Below the state directory.
 const FILE: &str = "forecast.json";
 /// A checkpoint of another form is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// So much at most is lost by a crash: one slot of the digest's shorter ring.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
 /// Some 10,000 tasks. A bigger one is not written, and said.
@@ -86,7 +86,7 @@ impl Forecast {
     ) {
         let (now, over) = (wall(), self.average);
         let averaged = |of: &mut Average, usage: Usage| Usage {
-            cpus_milli: usage.cpus_milli.map(|used| of.observe(now, used, over)),
+            cpus_milli: usage.cpus_milli.and_then(|used| of.observe(now, used, over)),
             ..usage
         };
         let guaranteed =
@@ -204,6 +204,7 @@ mod tests {
             state_dir: dir.to_owned(),
             forecast_horizon_s: QUICK.0,
             forecast_memory_horizon_s: QUICK.1,
+            forecast_average_s: 0,
             ..Config::default()
         }
     }

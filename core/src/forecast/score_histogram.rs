@@ -1,12 +1,13 @@
-//! A histogram of forecast misses whose old ones fade: 2 % buckets around zero, some 2.5 KB whatever it has seen.
+//! A histogram of forecast misses whose old ones fade: 2 % buckets around zero, some 6 KB whatever it has seen.
 
 use serde::{Deserialize, Serialize};
 
-/// Misses up to here fall evenly; beyond, each bucket is 2 % wider than the one before.
-const EVEN: f64 = 0.02;
+/// Misses up to here fall evenly; beyond, each bucket is 2 % wider than the one before. After minutes a scale is
+/// thousands of what it is after a week, so that even the smallest misses must be told apart.
+const EVEN: f64 = 1e-5;
 const STEP: f64 = 0.02;
 /// The outermost buckets are at about -16 and +16 scales and hold all that lies beyond.
-const REACH: i32 = 370;
+const REACH: i32 = 749;
 const BUCKETS: usize = (2 * REACH + 1) as usize;
 /// Weights are scaled down before they grow beyond what a float can add up.
 const HEAVIEST: f64 = 1e6;
