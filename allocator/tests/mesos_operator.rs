@@ -18,100 +18,14 @@ use headroom_proto::{
 use prost::Message as _;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use support::{LONG, Server, hello, info, task};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
+use support::{
+    LONG, Server,
+    cluster::Cluster,
+    hello,
+    http::{JSON, ask, asked, get, open, post},
+    info, task,
 };
-
-/// Status, head and body of an answer.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).unwrap()
-    }
-
-    fn json(&self) -> Value {
-        assert_eq!(self.status, 200, "{}", self.text());
-        serde_json::from_slice(&self.body).unwrap()
-    }
-}
-
-async fn open(address: SocketAddr, line: &str, headers: &str, body: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let length = body.len();
-    let head = format!("{line} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body).await.unwrap();
-    stream
-}
-
-async fn ask(address: SocketAddr, line: &str, headers: &str, body: &[u8]) -> Answer {
-    let headers = format!("{headers}Connection: close\r\n");
-    let mut stream = open(address, line, &headers, body).await;
-    let mut all = Vec::new();
-    timeout(LONG, stream.read_to_end(&mut all)).await.expect("no answer").unwrap();
-    let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(all[..end].to_vec()).unwrap().to_ascii_lowercase();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(!head.contains("chunked"), "clients take a body without length for a stream\n{head}");
-    Answer { status, head, body: all[end + 4..].to_vec() }
-}
-
-async fn get(address: SocketAddr, path: &str) -> Answer {
-    ask(address, &format!("GET {path}"), "", b"").await
-}
-
-const JSON: &str = "Content-Type: application/json\r\n";
-
-async fn post(address: SocketAddr, body: &Value) -> Answer {
-    ask(address, "POST /api/v1", JSON, body.to_string().as_bytes()).await
-}
-
-/// The answer to a call that only names its type.
-async fn asked(address: SocketAddr, kind: &str) -> Value {
-    post(address, &json!({ "type": kind })).await.json()[kind.to_ascii_lowercase()].clone()
-}
-
-struct Cluster {
-    server: Server,
-    agent: support::Agent,
-    framework: support::Framework,
-    launch: v1::Launch,
-    _dir: tempfile::TempDir,
-}
-
-impl Cluster {
-    /// An agent, a framework, and a task that runs.
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let server = Server::start(dir.path()).await;
-        let mut agent = server.agent(hello("n1")).await.unwrap();
-        let mut framework = server.framework(info("f")).await.unwrap();
-        let offer = framework.offer().await;
-        framework.accept(&offer, vec![task("t")]).await.unwrap();
-        let launch = agent.launch().await;
-        agent.status(&launch, v1::TaskState::Running, 1).await;
-        framework.update().await;
-        Self { server, agent, framework, launch, _dir: dir }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.running.address
-    }
-
-    async fn stop(self) {
-        let Self { server, agent, framework, .. } = self;
-        drop((agent, framework));
-        server.running.stop().await.unwrap();
-    }
-}
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 #[tokio::test]
 async fn the_state_is_told_by_both_apis() {
@@ -225,7 +139,12 @@ async fn what_is_wrong_with_a_call_is_answered_by_its_code() {
         ("POST /machine/down", JSON, b"[]", 400),
         ("POST /machine/up", JSON, br#"[{"hostname":"x"}]"#, 400),
         ("POST /maintenance/schedule", JSON, br#"{"windows":[{}]}"#, 400),
-        ("GET /files/browse?path=x", "", b"", 501),
+        ("POST /api/v1", JSON, br#"{"type":"SET_LOGGING_LEVEL"}"#, 400),
+        ("POST /api/v1", JSON, br#"{"type":"READ_FILE"}"#, 400),
+        ("POST /api/v1", JSON, br#"{"type":"LIST_FILES","list_files":{"path":"/"}}"#, 404),
+        ("GET /files/browse?path=/master/log", "", b"", 404),
+        ("GET /files/read?path=/master/log", "", b"", 404),
+        ("GET /files/download?path=/master/log", "", b"", 404),
         ("GET /nothing", "", b"", 404),
     ] {
         let answer = ask(address, line, headers, body).await;
@@ -582,4 +501,17 @@ async fn maintenance_by_both_apis() {
     assert_eq!(post(address, &stop).await.status, 400, "it is not in the schedule");
     assert_eq!(get(address, "/maintenance/status").await.json(), json!({}));
     cluster.stop().await;
+}
+
+#[tokio::test]
+async fn flags_are_told_by_mesos_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = support::config(dir.path());
+    config.completed.frameworks = 7;
+    let server = Server::with(&config).await;
+    let flags = get(server.running.address, "/flags").await.json()["flags"].clone();
+    assert_eq!(flags["max_completed_frameworks"], "7");
+    assert_eq!(flags["max_completed_tasks_per_framework"], "1000");
+    assert_eq!(flags["external_log_file"], Value::Null, "there is none");
+    server.running.stop().await.unwrap();
 }
