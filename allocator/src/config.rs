@@ -195,6 +195,8 @@ pub struct Log {
     pub format: LogFormat,
     /// `"info"`, or by module: `"info,headroom_allocator=debug"`.
     pub level: String,
+    /// Where lines are appended; none: stderr.
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -229,7 +231,7 @@ impl Default for RoleConfig {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".to_owned() }
+        Self { format: LogFormat::Text, level: "info".to_owned(), file: None }
     }
 }
 
@@ -275,6 +277,9 @@ pub struct Overrides {
     /// What to log: error, warn, info, debug, trace, also by module [default: info]
     #[arg(long, env = "HEADROOM_LOG")]
     pub log_level: Option<String>,
+    /// Append the log to this file [default: write it to stderr]
+    #[arg(long, env = "HEADROOM_LOG_FILE", value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -323,6 +328,9 @@ impl Config {
         );
         set(&mut self.log.format, overrides.log_format.as_ref());
         set(&mut self.log.level, overrides.log_level.as_ref());
+        if overrides.log_file.is_some() {
+            self.log.file.clone_from(&overrides.log_file);
+        }
         self
     }
 

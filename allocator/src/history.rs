@@ -2,20 +2,25 @@
 //! by it, so the core knows none of it. It is filled from effects, on the owner's thread, with the time
 //! on the wall's clock.
 
+mod counts;
+mod offers;
 mod over;
 mod story;
 
+pub(crate) use counts::Counts;
+pub(crate) use offers::Offers;
 pub(crate) use over::Gone;
 pub(crate) use story::Story;
 
 use headroom_core::{
-    command::FrameworkInfo,
+    command::{Command, FrameworkInfo},
     effect::{Effect, Record},
     ids::{AgentId, FrameworkId, TaskHandle},
     machine::Machine,
     roles::RoleSlot,
     tasks::{EndedTask, Reason, Task},
 };
+use offers::Answer;
 use over::Over;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -83,6 +88,10 @@ pub(crate) struct History {
     /// Ended, and still in the core's tables until that is acknowledged.
     ending: BTreeMap<TaskHandle, Ended>,
     bounds: Bounds,
+    /// How often what happened.
+    pub(crate) counts: Counts,
+    /// Of frameworks that were offered something.
+    offers: BTreeMap<FrameworkId, Offers>,
 }
 
 impl History {
@@ -95,6 +104,8 @@ impl History {
             over: Over::new(bounds.tasks_a_framework),
             ending: BTreeMap::new(),
             bounds,
+            counts: Counts::default(),
+            offers: BTreeMap::new(),
         }
     }
 
@@ -113,9 +124,22 @@ impl History {
         story.about.get_or_insert(about);
     }
 
+    /// Takes note of what is about to be decided on.
+    pub(crate) fn asked(&mut self, machine: &Machine, command: &Command) {
+        self.counts.command(machine, command);
+        if let Some((framework, answer)) = Answer::of(machine, command) {
+            self.offers.entry(framework).or_default().answered(answer);
+        }
+    }
+
     /// Takes note of what is about to be carried out, and fills in what is known better here.
     pub(crate) fn observe(&mut self, machine: &Machine, effect: &mut Effect, now_ms: u64) {
+        self.counts.effect(effect);
         match effect {
+            Effect::Offers(id, offers) => {
+                self.offers.entry(*id).or_default().sent += offers.len() as u64;
+            }
+            Effect::Rescind(id, ..) => self.offers.entry(*id).or_default().rescinded += 1,
             Effect::Launch(_, order) => {
                 if let Some(about) = crate::about::within(&order.payload) {
                     self.retold(order.handle, about);
@@ -162,6 +186,7 @@ impl History {
     }
 
     fn framework_ends(&mut self, id: FrameworkId, now_ms: u64) {
+        self.offers.remove(&id);
         let Some(mut known) = self.frameworks.remove(&id) else { return };
         known.times.unregistered_ms = Some(now_ms);
         self.gone.push_back(Gone { id, known });
@@ -183,6 +208,11 @@ impl History {
     /// What is told of tasks, in the order of their handles.
     pub(crate) const fn stories(&self) -> &BTreeMap<TaskHandle, Arc<Story>> {
         &self.tasks
+    }
+
+    /// What became of the offers that a framework was made.
+    pub(crate) fn offers(&self, id: FrameworkId) -> Offers {
+        self.offers.get(&id).copied().unwrap_or_default()
     }
 
     pub(crate) fn framework(&self, id: FrameworkId) -> Option<&Known> {

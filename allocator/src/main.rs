@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 
 fn run(flags: &Flags) -> anyhow::Result<()> {
     let config = Config::load(&flags.overrides)?;
-    log::init(config.log.format, &config.log.level)?;
+    log::init(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -45,6 +45,7 @@ fn a_file_sets_everything() {
         [log]
         format = "json"
         level = "debug"
+        file = "/tmp/x.log"
         "#,
         &[],
     )
@@ -56,6 +57,7 @@ fn a_file_sets_everything() {
     assert_eq!(quota.guarantee.cpus_milli(), 2_000);
     assert_eq!((quota.limit.cpus_milli(), quota.limit.gpus_milli()), (8_500, u64::MAX));
     assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.file, Some(PathBuf::from("/tmp/x.log")));
     let settings = config.settings();
     assert_eq!(settings.step, Duration::from_millis(500));
     assert_eq!(settings.cpu_margin_milli, 250);

@@ -18,66 +18,12 @@ use headroom_proto::{
 use prost::Message as _;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use support::{LONG, Server, hello, info, task};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
+use support::{
+    LONG, Server, hello,
+    http::{JSON, ask, asked, get, open, post},
+    info, task,
 };
-
-/// Status, head and body of an answer.
-struct Answer {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).unwrap()
-    }
-
-    fn json(&self) -> Value {
-        assert_eq!(self.status, 200, "{}", self.text());
-        serde_json::from_slice(&self.body).unwrap()
-    }
-}
-
-async fn open(address: SocketAddr, line: &str, headers: &str, body: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let length = body.len();
-    let head = format!("{line} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {length}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body).await.unwrap();
-    stream
-}
-
-async fn ask(address: SocketAddr, line: &str, headers: &str, body: &[u8]) -> Answer {
-    let headers = format!("{headers}Connection: close\r\n");
-    let mut stream = open(address, line, &headers, body).await;
-    let mut all = Vec::new();
-    timeout(LONG, stream.read_to_end(&mut all)).await.expect("no answer").unwrap();
-    let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(all[..end].to_vec()).unwrap().to_ascii_lowercase();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(!head.contains("chunked"), "clients take a body without length for a stream\n{head}");
-    Answer { status, head, body: all[end + 4..].to_vec() }
-}
-
-async fn get(address: SocketAddr, path: &str) -> Answer {
-    ask(address, &format!("GET {path}"), "", b"").await
-}
-
-const JSON: &str = "Content-Type: application/json\r\n";
-
-async fn post(address: SocketAddr, body: &Value) -> Answer {
-    ask(address, "POST /api/v1", JSON, body.to_string().as_bytes()).await
-}
-
-/// The answer to a call that only names its type.
-async fn asked(address: SocketAddr, kind: &str) -> Value {
-    post(address, &json!({ "type": kind })).await.json()[kind.to_ascii_lowercase()].clone()
-}
+use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
 
 struct Cluster {
     server: Server,
@@ -225,7 +171,12 @@ async fn what_is_wrong_with_a_call_is_answered_by_its_code() {
         ("POST /machine/down", JSON, b"[]", 400),
         ("POST /machine/up", JSON, br#"[{"hostname":"x"}]"#, 400),
         ("POST /maintenance/schedule", JSON, br#"{"windows":[{}]}"#, 400),
-        ("GET /files/browse?path=x", "", b"", 501),
+        ("POST /api/v1", JSON, br#"{"type":"SET_LOGGING_LEVEL"}"#, 400),
+        ("POST /api/v1", JSON, br#"{"type":"READ_FILE"}"#, 400),
+        ("POST /api/v1", JSON, br#"{"type":"LIST_FILES","list_files":{"path":"/"}}"#, 404),
+        ("GET /files/browse?path=/master/log", "", b"", 404),
+        ("GET /files/read?path=/master/log", "", b"", 404),
+        ("GET /files/download?path=/master/log", "", b"", 404),
         ("GET /nothing", "", b"", 404),
     ] {
         let answer = ask(address, line, headers, body).await;
@@ -582,4 +533,111 @@ async fn maintenance_by_both_apis() {
     assert_eq!(post(address, &stop).await.status, 400, "it is not in the schedule");
     assert_eq!(get(address, "/maintenance/status").await.json(), json!({}));
     cluster.stop().await;
+}
+
+#[tokio::test]
+async fn what_happens_is_counted() {
+    let mut cluster = Cluster::start().await;
+    let address = cluster.address();
+    let figures = || async { get(address, "/metrics/snapshot").await.json() };
+    let of_framework = |what: &str| {
+        format!("master/frameworks/f.{}/{what}", cluster.framework.caller.framework_id)
+    };
+    let [sent, accepted, declined, rescinded] = ["sent", "accepted", "declined", "rescinded"]
+        .map(|of| of_framework(&format!("offers/{of}")));
+    let now = figures().await;
+    for (name, count) in [
+        ("messages_register_framework", 1.0),
+        ("messages_reregister_framework", 0.0),
+        ("messages_register_slave", 1.0),
+        ("slave_registrations", 1.0),
+        ("slave_reregistrations", 0.0),
+        ("messages_launch_tasks", 1.0),
+        ("messages_status_update", 1.0),
+        ("valid_status_updates", 1.0),
+        ("tasks_finished", 0.0),
+    ] {
+        assert_eq!(now[format!("master/{name}")], count, "{name}: {now:#}");
+    }
+    assert_eq!((&now[&sent], &now[&accepted]), (&json!(1.0), &json!(1.0)), "{now:#}");
+    assert_eq!(now[of_framework("subscribed")], 1.0);
+    assert_eq!(now["master/tasks_lost"], Value::Null, "nothing is called so here");
+
+    // Two acknowledgements of which one is for nothing, and a task that ends.
+    let running =
+        v1::TaskStatus { task_id: "t".to_owned(), uuid: vec![1; 16], ..v1::TaskStatus::default() };
+    cluster.framework.acknowledge(&running).await;
+    cluster.framework.acknowledge(&running).await;
+    cluster.agent.status(&cluster.launch, v1::TaskState::Finished, 2).await;
+    let finished = cluster.framework.update().await;
+    cluster.framework.acknowledge(&finished).await;
+
+    // A second agent: its first offer is declined, its second is taken for what can't be.
+    let second = cluster.server.agent(hello("n2")).await.unwrap();
+    let mut offers = Vec::new();
+    while offers.is_empty() {
+        if let Offered(made) = cluster.framework.event().await.unwrap() {
+            offers.extend(made.offers.into_iter().filter(|offer| offer.agent_id == second.id));
+        }
+    }
+    let decline = v1::DeclineRequest {
+        caller: cluster.framework.caller(),
+        offer_ids: vec![offers.remove(0).offer_id],
+        ..v1::DeclineRequest::default()
+    };
+    cluster.framework.client.decline(decline).await.unwrap();
+    let revive = v1::ReviveRequest { caller: cluster.framework.caller(), ..Default::default() };
+    cluster.framework.client.revive(revive).await.unwrap();
+    let offer = cluster.framework.offer().await;
+    let mut too_much = task("u");
+    too_much.resources = Some(support::resources(1_000.0, 1.0));
+    cluster.framework.accept(&offer, vec![too_much]).await.unwrap();
+    assert_eq!(cluster.framework.update().await.state(), v1::TaskState::Error);
+    let gone = json!({ "type": "MARK_AGENT_GONE", "mark_agent_gone": { "agent_id": { "value": second.id } } });
+    assert_eq!(post(address, &gone).await.status, 200);
+
+    let now = figures().await;
+    for (name, count) in [
+        ("messages_status_update_acknowledgement", 3.0),
+        ("valid_status_update_acknowledgements", 2.0),
+        ("invalid_status_update_acknowledgements", 1.0),
+        ("messages_status_update", 2.0),
+        ("messages_register_slave", 2.0),
+        ("messages_decline_offers", 1.0),
+        ("messages_revive_offers", 1.0),
+        ("messages_launch_tasks", 2.0),
+        ("slave_registrations", 2.0),
+        ("slave_removals", 1.0),
+        ("tasks_finished", 1.0),
+        ("tasks_error", 1.0),
+        ("tasks_failed", 0.0),
+    ] {
+        assert_eq!(now[format!("master/{name}")], count, "{name}: {now:#}");
+    }
+    assert_eq!((&now[&accepted], &now[&declined]), (&json!(2.0), &json!(1.0)), "{now:#}");
+    // What was sent stands, or something became of it.
+    let sum: f64 = [&accepted, &declined, &rescinded, &"master/outstanding_offers".to_owned()]
+        .iter()
+        .map(|name| now[*name].as_f64().unwrap())
+        .sum();
+    assert_eq!(now[&sent], sum, "{now:#}");
+    let told = asked(address, "GET_METRICS").await;
+    let told = told["metrics"].as_array().unwrap();
+    let removals = told.iter().find(|metric| metric["name"] == "master/slave_removals").unwrap();
+    assert_eq!(removals["value"], 1.0);
+    drop(second);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn flags_are_told_by_mesos_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = support::config(dir.path());
+    config.completed.frameworks = 7;
+    let server = Server::with(&config).await;
+    let flags = get(server.running.address, "/flags").await.json()["flags"].clone();
+    assert_eq!(flags["max_completed_frameworks"], "7");
+    assert_eq!(flags["max_completed_tasks_per_framework"], "1000");
+    assert_eq!(flags["external_log_file"], Value::Null, "there is none");
+    server.running.stop().await.unwrap();
 }

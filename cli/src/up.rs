@@ -79,7 +79,7 @@ pub(crate) async fn up(args: &UpArgs, output: Output) -> Result<(), Failure> {
     let state = args.state_dir.clone().unwrap_or_else(default_state_dir);
     let config = allocator_config(args, state.join("allocator"))?;
     let mut agent = agent_config(args, state.join("agent"))?;
-    log::init(config.log.format, &config.log.level).map_err(usage)?;
+    log::init(&config.log).map_err(usage)?;
     let (mut signals, _impatience) = Signals::listen()?;
     let running = server::start(&config).await.map_err(start)?;
     agent.allocator = format!("http://{}", running.address);

@@ -224,7 +224,12 @@ impl Loop {
     }
 
     fn decide(&mut self, now: Time, command: Command, answer: Option<super::Answer>, undo: Undo) {
+        self.history.asked(&self.machine, &command);
+        let to_executor = matches!(command, Command::ToExecutor(..));
         let result = self.machine.decide(now, command, &mut self.effects);
+        if to_executor {
+            self.history.counts.told_executor(result.is_ok());
+        }
         if let Err(refusal) = &result {
             debug!("refused: {refusal}");
         }
@@ -252,8 +257,10 @@ impl Loop {
             let _ = answer.send(Err(CallError::NotDurable(problem)));
             return;
         }
+        self.history.counts.hello(hello.agent.is_some());
         match self.machine.decide(now, Command::AgentHello(hello), &mut self.effects) {
             Ok(Reply::Agent(agent)) => {
+                self.history.counts.welcomed(known);
                 for (handle, about) in abouts {
                     if self.machine.state().tasks.by_handle.contains_key(&handle) {
                         self.history.retold(handle, about);
@@ -274,6 +281,7 @@ impl Loop {
             return self.refuse(Some(answer), problem);
         }
         let Subscribing { framework, info, suppressed, session } = wish;
+        self.history.counts.subscribes(framework.is_some());
         let command = Command::Subscribe(framework, info, suppressed, session);
         let result = self.machine.decide(now, command, &mut self.effects);
         let mut undo = Undo::Nothing;

@@ -7,7 +7,9 @@ mod about;
 mod answers;
 mod call;
 mod events;
+mod files;
 mod legacy;
+mod logging;
 mod maintenance;
 mod metrics;
 mod snapshot;
@@ -29,6 +31,8 @@ use axum::{
     response::Response,
     routing::post,
 };
+use files::Files;
+use metrics::Around;
 use snapshot::Snapshot;
 use std::{
     collections::BTreeMap,
@@ -68,7 +72,7 @@ struct Inner {
     hostname: String,
     started: SystemTime,
     flags: BTreeMap<String, String>,
-    log_level: u32,
+    files: Files,
 }
 
 impl Door {
@@ -90,7 +94,7 @@ impl Door {
             hostname,
             started: SystemTime::now(),
             flags: flags(config),
-            log_level: verbosity(&config.log.level),
+            files: Files::of(config.log.file.clone()),
         }))
     }
 
@@ -114,6 +118,13 @@ impl Door {
     /// Seconds since 1970.
     fn started_s(&self) -> f64 {
         self.0.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+
+    fn around(&self) -> Around {
+        Around {
+            uptime_s: now_s() - self.started_s(),
+            subscribers: MAX_SUBSCRIBERS - self.0.subscribers.available_permits(),
+        }
     }
 
     /// What `write` makes of everything as it is, no earlier than now, away from the threads that
@@ -171,17 +182,12 @@ fn flags(config: &Config) -> BTreeMap<String, String> {
         ("offer_timeout", span(config.offer_timeout)),
         ("agent_ping_timeout", span(config.agent_timeout)),
         ("allocation_interval", span(config.step)),
+        ("max_completed_frameworks", config.completed.frameworks.to_string()),
+        ("max_completed_tasks_per_framework", config.completed.tasks_per_framework.to_string()),
     ];
-    flags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// As Mesos counts it: 0 tells what matters, more tells more.
-fn verbosity(level: &str) -> u32 {
-    match level {
-        level if level.contains("trace") => 2,
-        level if level.contains("debug") => 1,
-        _ => 0,
-    }
+    let log = config.log.file.iter();
+    let log = log.map(|file| ("external_log_file", file.display().to_string()));
+    flags.into_iter().chain(log).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 async fn operator(

@@ -1,6 +1,8 @@
 //! A real server on a free port, with real clients as an agent and as a framework.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod http;
+
 use headroom_allocator::{Config, Running, start};
 use headroom_proto::v1::{
     self, AgentMessage, AllocatorMessage, agent_link_client::AgentLinkClient,

@@ -3,7 +3,7 @@
 use super::{
     about::About,
     legacy::weight,
-    metrics::metrics,
+    metrics::{Around, metrics},
     snapshot::{AgentSeen, FrameworkSeen, OfferSeen, RoleSeen, Snapshot, TaskSeen},
 };
 use crate::about;
@@ -292,8 +292,8 @@ pub(super) fn quota(snapshot: &Snapshot) -> GetQuota {
     GetQuota { status }
 }
 
-pub(super) fn metrics_out(snapshot: &Snapshot, started_s: f64, now_s: f64) -> GetMetrics {
-    let metrics = metrics(snapshot, started_s, now_s).into_iter();
+pub(super) fn metrics_out(snapshot: &Snapshot, around: &Around) -> GetMetrics {
+    let metrics = metrics(snapshot, around).into_iter();
     let metric = |(name, value)| v1::Metric { name, value: Some(value) };
     GetMetrics { metrics: metrics.map(metric).collect() }
 }

@@ -1,10 +1,13 @@
 //! Calls of Mesos' v1 operator API.
 
 use super::{
-    Door, answers, events, maintenance,
+    Door, answers, events,
+    legacy::file_refused,
+    logging, maintenance,
     table::refusal,
     writes::{refused, write},
 };
+use crate::log::verbosity;
 use crate::mesos::{
     http::{Format, read, refuse, wanted},
     master::{Master, VERSION},
@@ -33,8 +36,14 @@ impl Door {
             let name = call.r#type().as_str_name();
             return Err(refuse(code, format!("{name} is not supported: {why}")));
         }
-        if call.r#type() == Type::Subscribe {
-            return events::subscribe(self, format, master).await;
+        match call.r#type() {
+            Type::Subscribe => return events::subscribe(self, format, master).await,
+            Type::SetLoggingLevel => {
+                let wish = call.set_logging_level.ok_or_else(|| missing("set_logging_level"))?;
+                return logging::set(&wish);
+            }
+            Type::ListFiles | Type::ReadFile => return self.files(format, call).await,
+            _ => {}
         }
         let Some(kind) = answer_type(call.r#type()) else {
             return write(&self.0.driver, call).await.map(|code| code.into_response());
@@ -42,7 +51,7 @@ impl Door {
         if let Some(answer) = self.at_once(kind, &master) {
             return Ok(answered(format, format.write(&answer)));
         }
-        let (started_s, now_s) = (self.started_s(), super::now_s());
+        let around = self.around();
         let question = format!("{kind:?} {format:?} {}", master.address);
         let text = self.written(question, move |snapshot| {
             let mut answer = of(kind);
@@ -74,13 +83,34 @@ impl Door {
                 }
                 AnswerType::GetQuota => answer.get_quota = Some(answers::quota(snapshot)),
                 _ => {
-                    answer.get_metrics = Some(answers::metrics_out(snapshot, started_s, now_s));
+                    answer.get_metrics = Some(answers::metrics_out(snapshot, &around));
                 }
             }
             format.write(&answer)
         });
         let text = text.await.map_err(|error| refused(&error))?;
         Ok(answered(format, text))
+    }
+
+    /// A piece of the log, or nothing: there are no directories.
+    async fn files(&self, format: Format, call: Call) -> Result<Response, Box<Response>> {
+        let files = &self.0.files;
+        let answer = match call.r#type() {
+            Type::ListFiles => {
+                let asked = call.list_files.ok_or_else(|| missing("list_files"))?;
+                files.find(&asked.path).map_err(|error| file_refused(&error))?;
+                let list_files = Some(response::ListFiles::default());
+                Answer { list_files, ..of(AnswerType::ListFiles) }
+            }
+            _ => {
+                let asked = call.read_file.ok_or_else(|| missing("read_file"))?;
+                let read = files.read(&asked.path, asked.offset, asked.length).await;
+                let (size, data) = read.map_err(|error| file_refused(&error))?;
+                let read_file = Some(response::ReadFile { size, data: data.into() });
+                Answer { read_file, ..of(AnswerType::ReadFile) }
+            }
+        };
+        Ok(answered(format, format.write(&answer)))
     }
 
     /// What is answered without a look at the core.
@@ -106,7 +136,7 @@ impl Door {
                 answer.get_version = Some(response::GetVersion { version_info });
             }
             AnswerType::GetLoggingLevel => {
-                let level = inner.log_level;
+                let level = verbosity();
                 answer.get_logging_level = Some(response::GetLoggingLevel { level });
             }
             AnswerType::GetMaster => {
@@ -120,6 +150,10 @@ impl Door {
         }
         Some(answer)
     }
+}
+
+fn missing(what: &str) -> Box<Response> {
+    refuse(StatusCode::BAD_REQUEST, format!("Expecting '{what}' to be present"))
 }
 
 fn of(kind: AnswerType) -> Answer {

@@ -2,7 +2,9 @@
 
 mod bag;
 mod change;
+mod files;
 mod framework;
+mod logging;
 mod role;
 mod shown;
 mod slave;
@@ -10,9 +12,10 @@ mod state;
 mod status;
 mod task;
 
+pub(super) use files::refused as file_refused;
 pub(super) use role::weight;
 
-use super::{Door, maintenance, metrics::metrics, now_s, table::PATHS, writes::refused};
+use super::{Door, maintenance, metrics::metrics, table::PATHS, writes::refused};
 use crate::mesos::support::Support;
 use crate::{
     driver::CallError,
@@ -72,6 +75,11 @@ pub(super) fn add(router: Router<Door>) -> Router<Door> {
     let router = at(router, "/unreserve", &post(change::unreserve));
     let router = at(router, "/create-volumes", &post(change::create));
     let router = at(router, "/destroy-volumes", &post(change::destroy));
+    let router = at(router, "/files/browse", &any(files::browse));
+    let router = at(router, "/files/read", &any(files::read));
+    let router = at(router, "/files/download", &any(files::download));
+    let router = at(router, "/files/debug", &any(files::debug));
+    let router = at(router, "/logging/toggle", &any(logging::toggle));
     PATHS.iter().fold(router, |router, (path, support)| match support {
         Support::NotYet(why) => at(router, path, &any(move || async move { not_yet(why) })),
         Support::Yes | Support::But(_) => router,
@@ -197,9 +205,8 @@ async fn quota(State(door): State<Door>, uri: Uri, Query(asked): Query<Asked>) -
 }
 
 async fn all_metrics(State(door): State<Door>, uri: Uri, Query(asked): Query<Asked>) -> Response {
-    let (started_s, now_s) = (door.started_s(), now_s());
-    let written =
-        door.written(uri.to_string(), move |snapshot| text(&metrics(snapshot, started_s, now_s)));
+    let around = door.around();
+    let written = door.written(uri.to_string(), move |snapshot| text(&metrics(snapshot, &around)));
     answered(written.await, &asked)
 }
 

@@ -1,6 +1,6 @@
 //! One look at everything, copied on the core's thread and written out elsewhere.
 
-use crate::history::{Ended, Gone, History, Known, Story, Times, role_name};
+use crate::history::{Counts, Ended, Gone, History, Known, Offers, Story, Times, role_name};
 use headroom_core::{
     agents::{Agent, Node},
     command::FrameworkInfo,
@@ -44,6 +44,8 @@ pub(super) struct FrameworkSeen {
     pub(super) times: Times,
     /// Operations whose end it has not acknowledged.
     pub(super) operations: Vec<Told>,
+    /// What became of the offers that it was made.
+    pub(super) offers: Offers,
 }
 
 /// An outstanding offer.
@@ -116,6 +118,8 @@ pub(super) struct Snapshot {
     pub(super) maintenance: Maintenance,
     /// What frameworks have said about machines in it.
     pub(super) answers: Vec<AnswerSeen>,
+    /// How often what happened.
+    pub(super) counts: Counts,
 }
 
 impl TaskSeen {
@@ -193,7 +197,14 @@ impl FrameworkSeen {
             None => (Arc::new(framework.info.clone()), Times::default()),
         };
         let operations = framework.operations.values().cloned().collect();
-        Self { id: framework.id, info, connected: framework.connected, times, operations }
+        Self {
+            id: framework.id,
+            info,
+            connected: framework.connected,
+            times,
+            operations,
+            offers: history.offers(framework.id),
+        }
     }
 
     /// It was known to a former allocator, and has not come back to this one.
@@ -208,6 +219,7 @@ impl FrameworkSeen {
             connected: false,
             times: known.times,
             operations: Vec::new(),
+            offers: Offers::default(),
         }
     }
 }
@@ -238,6 +250,7 @@ impl Snapshot {
             roles: roles.collect(),
             maintenance: state.maintenance.clone(),
             answers: AnswerSeen::all(state, now),
+            counts: history.counts,
         }
     }
 

@@ -5,7 +5,9 @@ use crate::mesos::support::Support::{self, But, NotYet, Yes};
 use axum::http::StatusCode;
 use headroom_proto::mesos::v1::master::call::Type;
 
-const FILES: &str = "files are read through `headroom logs`, not through the master";
+const FILES: &str = "its log, `/master/log`, if that goes to a file (`log.file`)";
+const LEVEL: &str = "1 is debug, from 2 on trace, of what is Headroom's own; for a day at most; not below `log.level`";
+const METRICS: &str = "those named below";
 const VOLUMES: &str = "volumes keep their size; destroy one and create a larger one";
 const MACHINES: &str = "a machine named by hostname or ip alone is every agent that has it";
 
@@ -14,11 +16,11 @@ pub(super) const CALLS: [(Type, Support); 39] = [
     (Type::GetHealth, Yes),
     (Type::GetFlags, But("the settings of this allocator that have a name in Mesos")),
     (Type::GetVersion, But("1.11.0, the version of the API")),
-    (Type::GetMetrics, But("the figures that are known here; counts since the start are not")),
+    (Type::GetMetrics, But(METRICS)),
     (Type::GetLoggingLevel, Yes),
-    (Type::SetLoggingLevel, NotYet("the log level is set in the configuration (log.level)")),
-    (Type::ListFiles, NotYet(FILES)),
-    (Type::ReadFile, NotYet(FILES)),
+    (Type::SetLoggingLevel, But(LEVEL)),
+    (Type::ListFiles, But(FILES)),
+    (Type::ReadFile, But(FILES)),
     (Type::GetState, Yes),
     (Type::GetAgents, But("without the estimated time of draining")),
     (Type::GetFrameworks, Yes),
@@ -63,7 +65,7 @@ pub(super) const PATHS: [(&str, Support); 27] = [
     ("/weights", But("GET and PUT")),
     ("/quota", But("GET, POST and DELETE `/quota/ROLE`")),
     ("/version", But("1.11.0, the version of the API")),
-    ("/metrics/snapshot", But("the figures that are known here; counts since the start are not")),
+    ("/metrics/snapshot", But(METRICS)),
     ("/redirect", But("to the allocator itself: there is one")),
     ("/health", Yes),
     ("/flags", But("the settings of this allocator that have a name in Mesos")),
@@ -76,11 +78,11 @@ pub(super) const PATHS: [(&str, Support); 27] = [
     ("/maintenance/status", Yes),
     ("/machine/down", Yes),
     ("/machine/up", Yes),
-    ("/files/browse", NotYet(FILES)),
-    ("/files/read", NotYet(FILES)),
-    ("/files/download", NotYet(FILES)),
-    ("/files/debug", NotYet(FILES)),
-    ("/logging/toggle", NotYet("the log level is set in the configuration (log.level)")),
+    ("/files/browse", But(FILES)),
+    ("/files/read", But(FILES)),
+    ("/files/download", But(FILES)),
+    ("/files/debug", But(FILES)),
+    ("/logging/toggle", But(LEVEL)),
 ];
 
 /// Why a call is refused, if it is.

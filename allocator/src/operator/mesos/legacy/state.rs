@@ -27,6 +27,9 @@ pub(super) struct State<'a> {
     unreachable_slaves: usize,
     leader: String,
     leader_info: Leader<'a>,
+    /// Pages offer to show the log where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_log_file: Option<&'a String>,
     flags: &'a BTreeMap<String, String>,
     slaves: Vec<Slave<'a>>,
     recovered_slaves: [(); 0],
@@ -69,6 +72,7 @@ impl<'a> State<'a> {
                 port: master.address.port(),
                 hostname: &master.hostname,
             },
+            external_log_file: flags.get("external_log_file"),
             flags,
             slaves: snapshot.agents.iter().map(|agent| Slave::of(agent, master)).collect(),
             recovered_slaves: [],

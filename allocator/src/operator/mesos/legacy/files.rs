@@ -1,0 +1,142 @@
+//! `/files/browse`, `/files/read`, `/files/download` and `/files/debug`.
+
+use super::{Asked, page, text};
+use crate::{
+    mesos::http::refuse,
+    operator::mesos::{Door, files::FileError},
+};
+use axum::{
+    body::Body,
+    extract::{Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Which part of which file; numbers are texts, as what is wrong with them is told by Mesos' words.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Part {
+    path: Option<String>,
+    offset: Option<String>,
+    length: Option<String>,
+}
+
+impl Part {
+    fn path(&self) -> Result<&str, Box<Response>> {
+        let path = self.path.as_deref().filter(|path| !path.is_empty());
+        path.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "Expecting 'path=value' in query."))
+    }
+}
+
+pub(in crate::operator::mesos) fn refused(error: &FileError) -> Box<Response> {
+    let code = match error {
+        FileError::NotFound => StatusCode::NOT_FOUND,
+        FileError::NoFile(_) => StatusCode::BAD_REQUEST,
+        FileError::Unreadable { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    refuse(code, error.to_string())
+}
+
+/// What a directory holds; a file holds nothing, and there are no directories.
+pub(super) async fn browse(
+    State(door): State<Door>,
+    Query(asked): Query<Asked>,
+    Query(part): Query<Part>,
+) -> Response {
+    let found = part.path().and_then(|path| door.0.files.find(path).map_err(|e| refused(&e)));
+    found.map_or_else(|refusal| *refusal, |_| page(text(&[(); 0]), &asked))
+}
+
+pub(super) async fn read(
+    State(door): State<Door>,
+    Query(asked): Query<Asked>,
+    Query(part): Query<Part>,
+) -> Response {
+    let told = async {
+        let (path, wrong) = (part.path()?, |why| refuse(StatusCode::BAD_REQUEST, why));
+        let offset = number("offset", part.offset.as_deref()).map_err(wrong)?;
+        let length = number("length", part.length.as_deref()).map_err(wrong)?;
+        // Nothing said, or -1: how long is it?
+        let length = if offset.is_none() { Some(0) } else { length };
+        let read = door.0.files.read(path, offset.unwrap_or(0), length).await;
+        let (size, data) = read.map_err(|error| refused(&error))?;
+        let offset = offset.unwrap_or(size);
+        let data = readable(data, offset, size);
+        Ok::<_, Box<Response>>(json!({ "data": data, "offset": offset }))
+    };
+    told.await.map_or_else(|refusal| *refusal, |told| page(text(&told), &asked))
+}
+
+pub(super) async fn download(State(door): State<Door>, Query(part): Query<Part>) -> Response {
+    let opened = async {
+        let path = part.path()?;
+        let opened = door.0.files.open(path).await.map_err(|error| refused(&error))?;
+        let at = door.0.files.find(path).map_err(|error| refused(&error))?;
+        Ok::<_, Box<Response>>((
+            opened,
+            plain_name(&at.file_name().unwrap_or_default().to_string_lossy()),
+        ))
+    };
+    let (opened, name) = match opened.await {
+        Ok(opened) => opened,
+        Err(refusal) => return *refusal,
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain".to_owned()),
+        (header::CONTENT_LENGTH, opened.size.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename={name}")),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    (headers, Body::from_stream(opened.pieces())).into_response()
+}
+
+pub(super) async fn debug(State(door): State<Door>, Query(asked): Query<Asked>) -> Response {
+    page(text(&door.0.files.attached()), &asked)
+}
+
+/// Not given, or -1: `None`.
+fn number(what: &str, text: Option<&str>) -> Result<Option<u64>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let number: i64 = text
+        .parse()
+        .map_err(|_| format!("Failed to parse {what}: Failed to convert '{text}' to number."))?;
+    match number {
+        -1 => Ok(None),
+        ..-1 => Err(format!("Negative {what} provided: {number}.")),
+        _ => Ok(Some(number.unsigned_abs())),
+    }
+}
+
+/// As text; a character whose rest comes later is left for the next piece.
+fn readable(mut data: Vec<u8>, offset: u64, size: u64) -> String {
+    if offset + (data.len() as u64) < size
+        && let Err(fault) = std::str::from_utf8(&data)
+        && fault.error_len().is_none()
+        && fault.valid_up_to() > 0
+    {
+        data.truncate(fault.valid_up_to());
+    }
+    String::from_utf8(data)
+        .unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
+}
+
+/// A name that can stand in a header.
+fn plain_name(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_given_whole_and_what_is_no_text_all_the_same() {
+        let euro = "a€".as_bytes();
+        assert_eq!(readable(euro[..3].to_vec(), 0, 4), "a");
+        assert_eq!(readable(euro.to_vec(), 0, 4), "a€");
+        // Nothing but the beginning of one: the reader must get on.
+        assert_eq!(readable(vec![0xe2], 0, 9), "\u{fffd}");
+    }
+}
