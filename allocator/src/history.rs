@@ -77,6 +77,13 @@ pub(crate) struct Ended {
     pub(crate) story: Arc<Story>,
 }
 
+/// What is counted of a command once it is known whether it was done.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    answer: Option<(FrameworkId, Answer)>,
+    is_to_executor: bool,
+}
+
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct History {
@@ -125,10 +132,21 @@ impl History {
     }
 
     /// Takes note of what is about to be decided on.
-    pub(crate) fn asked(&mut self, machine: &Machine, command: &Command) {
+    pub(crate) fn asked(&mut self, machine: &Machine, command: &Command) -> Asked {
         self.counts.command(machine, command);
-        if let Some((framework, answer)) = Answer::of(machine, command) {
+        Asked {
+            answer: Answer::of(machine, command),
+            is_to_executor: matches!(command, Command::ToExecutor(..)),
+        }
+    }
+
+    /// Takes note of whether it was done.
+    pub(crate) fn decided(&mut self, asked: Asked, done: bool) {
+        if let Some((framework, answer)) = asked.answer.filter(|_| done) {
             self.offers.entry(framework).or_default().answered(answer);
+        }
+        if asked.is_to_executor {
+            self.counts.told_executor(done);
         }
     }
 

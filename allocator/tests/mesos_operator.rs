@@ -19,45 +19,13 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use support::{
-    LONG, Server, hello,
+    LONG, Server,
+    cluster::Cluster,
+    hello,
     http::{JSON, ask, asked, get, open, post},
     info, task,
 };
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::timeout};
-
-struct Cluster {
-    server: Server,
-    agent: support::Agent,
-    framework: support::Framework,
-    launch: v1::Launch,
-    _dir: tempfile::TempDir,
-}
-
-impl Cluster {
-    /// An agent, a framework, and a task that runs.
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let server = Server::start(dir.path()).await;
-        let mut agent = server.agent(hello("n1")).await.unwrap();
-        let mut framework = server.framework(info("f")).await.unwrap();
-        let offer = framework.offer().await;
-        framework.accept(&offer, vec![task("t")]).await.unwrap();
-        let launch = agent.launch().await;
-        agent.status(&launch, v1::TaskState::Running, 1).await;
-        framework.update().await;
-        Self { server, agent, framework, launch, _dir: dir }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.running.address
-    }
-
-    async fn stop(self) {
-        let Self { server, agent, framework, .. } = self;
-        drop((agent, framework));
-        server.running.stop().await.unwrap();
-    }
-}
 
 #[tokio::test]
 async fn the_state_is_told_by_both_apis() {
@@ -532,100 +500,6 @@ async fn maintenance_by_both_apis() {
     assert_eq!(post(address, &stop).await.status, 200);
     assert_eq!(post(address, &stop).await.status, 400, "it is not in the schedule");
     assert_eq!(get(address, "/maintenance/status").await.json(), json!({}));
-    cluster.stop().await;
-}
-
-#[tokio::test]
-async fn what_happens_is_counted() {
-    let mut cluster = Cluster::start().await;
-    let address = cluster.address();
-    let figures = || async { get(address, "/metrics/snapshot").await.json() };
-    let of_framework = |what: &str| {
-        format!("master/frameworks/f.{}/{what}", cluster.framework.caller.framework_id)
-    };
-    let [sent, accepted, declined, rescinded] = ["sent", "accepted", "declined", "rescinded"]
-        .map(|of| of_framework(&format!("offers/{of}")));
-    let now = figures().await;
-    for (name, count) in [
-        ("messages_register_framework", 1.0),
-        ("messages_reregister_framework", 0.0),
-        ("messages_register_slave", 1.0),
-        ("slave_registrations", 1.0),
-        ("slave_reregistrations", 0.0),
-        ("messages_launch_tasks", 1.0),
-        ("messages_status_update", 1.0),
-        ("valid_status_updates", 1.0),
-        ("tasks_finished", 0.0),
-    ] {
-        assert_eq!(now[format!("master/{name}")], count, "{name}: {now:#}");
-    }
-    assert_eq!((&now[&sent], &now[&accepted]), (&json!(1.0), &json!(1.0)), "{now:#}");
-    assert_eq!(now[of_framework("subscribed")], 1.0);
-    assert_eq!(now["master/tasks_lost"], Value::Null, "nothing is called so here");
-
-    // Two acknowledgements of which one is for nothing, and a task that ends.
-    let running =
-        v1::TaskStatus { task_id: "t".to_owned(), uuid: vec![1; 16], ..v1::TaskStatus::default() };
-    cluster.framework.acknowledge(&running).await;
-    cluster.framework.acknowledge(&running).await;
-    cluster.agent.status(&cluster.launch, v1::TaskState::Finished, 2).await;
-    let finished = cluster.framework.update().await;
-    cluster.framework.acknowledge(&finished).await;
-
-    // A second agent: its first offer is declined, its second is taken for what can't be.
-    let second = cluster.server.agent(hello("n2")).await.unwrap();
-    let mut offers = Vec::new();
-    while offers.is_empty() {
-        if let Offered(made) = cluster.framework.event().await.unwrap() {
-            offers.extend(made.offers.into_iter().filter(|offer| offer.agent_id == second.id));
-        }
-    }
-    let decline = v1::DeclineRequest {
-        caller: cluster.framework.caller(),
-        offer_ids: vec![offers.remove(0).offer_id],
-        ..v1::DeclineRequest::default()
-    };
-    cluster.framework.client.decline(decline).await.unwrap();
-    let revive = v1::ReviveRequest { caller: cluster.framework.caller(), ..Default::default() };
-    cluster.framework.client.revive(revive).await.unwrap();
-    let offer = cluster.framework.offer().await;
-    let mut too_much = task("u");
-    too_much.resources = Some(support::resources(1_000.0, 1.0));
-    cluster.framework.accept(&offer, vec![too_much]).await.unwrap();
-    assert_eq!(cluster.framework.update().await.state(), v1::TaskState::Error);
-    let gone = json!({ "type": "MARK_AGENT_GONE", "mark_agent_gone": { "agent_id": { "value": second.id } } });
-    assert_eq!(post(address, &gone).await.status, 200);
-
-    let now = figures().await;
-    for (name, count) in [
-        ("messages_status_update_acknowledgement", 3.0),
-        ("valid_status_update_acknowledgements", 2.0),
-        ("invalid_status_update_acknowledgements", 1.0),
-        ("messages_status_update", 2.0),
-        ("messages_register_slave", 2.0),
-        ("messages_decline_offers", 1.0),
-        ("messages_revive_offers", 1.0),
-        ("messages_launch_tasks", 2.0),
-        ("slave_registrations", 2.0),
-        ("slave_removals", 1.0),
-        ("tasks_finished", 1.0),
-        ("tasks_error", 1.0),
-        ("tasks_failed", 0.0),
-    ] {
-        assert_eq!(now[format!("master/{name}")], count, "{name}: {now:#}");
-    }
-    assert_eq!((&now[&accepted], &now[&declined]), (&json!(2.0), &json!(1.0)), "{now:#}");
-    // What was sent stands, or something became of it.
-    let sum: f64 = [&accepted, &declined, &rescinded, &"master/outstanding_offers".to_owned()]
-        .iter()
-        .map(|name| now[*name].as_f64().unwrap())
-        .sum();
-    assert_eq!(now[&sent], sum, "{now:#}");
-    let told = asked(address, "GET_METRICS").await;
-    let told = told["metrics"].as_array().unwrap();
-    let removals = told.iter().find(|metric| metric["name"] == "master/slave_removals").unwrap();
-    assert_eq!(removals["value"], 1.0);
-    drop(second);
     cluster.stop().await;
 }
 

@@ -224,12 +224,9 @@ impl Loop {
     }
 
     fn decide(&mut self, now: Time, command: Command, answer: Option<super::Answer>, undo: Undo) {
-        self.history.asked(&self.machine, &command);
-        let to_executor = matches!(command, Command::ToExecutor(..));
+        let asked = self.history.asked(&self.machine, &command);
         let result = self.machine.decide(now, command, &mut self.effects);
-        if to_executor {
-            self.history.counts.told_executor(result.is_ok());
-        }
+        self.history.decided(asked, result.is_ok());
         if let Err(refusal) = &result {
             debug!("refused: {refusal}");
         }

@@ -1,6 +1,7 @@
 //! A real server on a free port, with real clients as an agent and as a framework.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod cluster;
 pub mod http;
 
 use headroom_allocator::{Config, Running, start};
