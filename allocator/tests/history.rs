@@ -36,6 +36,7 @@ async fn housed(agent: &support::Agent, launch: &v1::Launch, state: TaskState, u
             container_id: "c1".into(),
             ip_addresses: vec!["192.0.2.7".into()],
             executor_id: "t".into(),
+            ..Default::default()
         }),
         ..Default::default()
     };

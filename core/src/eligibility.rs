@@ -118,7 +118,7 @@ impl State {
         }
         lot = lot.without_volumes();
         let (resources, names) = self.fill(ask, &lot.resources, first)?;
-        let reserved = lot.take(&resources, None).ok()?;
+        let reserved = lot.take(&resources, None)?;
         (!reserved.is_empty()).then_some((Lot { resources, reserved }, names))
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     command::{Launch, TaskUsage, Usage},
     effect::{Effect, LaunchOrder},
-    executor::{Host, Kind},
+    executor::{Executor, Host, Kind},
     frameworks::{Framework, MAX_TASKS},
     holdings::{As, Holding},
     ids::TaskHandle,
@@ -76,27 +76,24 @@ impl Machine {
         let host = executor.map(|executor| self.host_for(offer, executor)).transpose()?;
         let new = executor.filter(|_| matches!(host, Some(Host::New(_))));
         let before = (placed.len() > 1 || new.is_some()).then(|| rest.clone());
-        let take = |rest: &mut Lot| {
-            let of_executor = match new {
-                None => Parts::default(),
-                Some(executor) => rest.take(&executor.request, None)?,
-            };
-            let each = placed.iter().map(|(launch, named)| {
-                let taken = rest.take(&launch.request, named.as_ref());
-                taken.map_err(|fault| of_several(placed, launch, fault))
-            });
-            let parts = each.collect::<Result<_, String>>()?;
-            Ok(Drawn { host, of_executor, parts })
+        let of_executor = match new {
+            None => Some(Parts::default()),
+            Some(executor) => rest.take(&executor.request, None),
         };
-        let drawn = take(rest);
-        let (Err(fault), Some(before)) = (&drawn, before) else { return drawn };
-        *rest = before;
-        Err(match new {
-            Some(executor) => {
-                format!("{fault}, and its executor asks for {} besides", executor.request)
-            }
-            None => fault.clone(),
-        })
+        let mut parts = Vec::with_capacity(placed.len());
+        if of_executor.is_some() {
+            let taken = |(launch, named): &Placed| rest.take(&launch.request, named.as_ref());
+            parts.extend(placed.iter().map_while(taken));
+        }
+        if let Some(of_executor) = of_executor
+            && parts.len() == placed.len()
+        {
+            return Ok(Drawn { host, of_executor, parts });
+        }
+        if let Some(before) = before {
+            *rest = before;
+        }
+        Err(format!("{}, the offers have {}", asks(placed, parts.len(), new), rest.resources))
     }
 
     /// Why these can't be launched there, whatever they ask for.
@@ -108,8 +105,11 @@ impl Machine {
         }
         let mut names = BTreeSet::new();
         let executor = placed.first().and_then(|(launch, _)| launch.executor.as_ref());
-        for (launch, _) in placed {
+        for (launch, named) in placed {
             let fault = launch_fault(framework, offer, launch).or_else(|| {
+                if named.as_ref().is_some_and(|named| !named.sum().fits_in(&launch.request)) {
+                    return Some("it names more reserved parts than it asks for".to_owned());
+                }
                 if launch.executor.as_ref() != executor {
                     return Some("it names another executor than its group".to_owned());
                 }
@@ -253,6 +253,21 @@ fn launch_fault(framework: &Framework, offer: &Offer, launch: &Launch) -> Option
     }
     (!launch.request.amounts.has_whole_gpus())
         .then(|| "the task asks for a part of a GPU; GPUs are given whole".to_owned())
+}
+
+/// What launches ask for of which the one at `at` does not fit, with the executor that is new for them.
+fn asks(placed: &[Placed], at: usize, new: Option<&Arc<Executor>>) -> String {
+    let Some((launch, _)) = placed.get(at) else { return String::new() };
+    let mut words = of_several(placed, launch, format!("it asks for {}", launch.request));
+    if placed.len() > 1 {
+        let all = placed.iter().map(|(launch, _)| &launch.request);
+        let all = all.fold(Resources::default(), |sum, one| sum.plus(one));
+        words += &format!(", its group for {all} in all");
+    }
+    if let Some(executor) = new {
+        words += &format!(", its executor for {} besides", executor.request);
+    }
+    words
 }
 
 /// Says which one a fault is of, where there are several.

@@ -99,32 +99,24 @@ impl Lot {
     }
 
     /// Takes `request` out, of the reserved parts those that are `named`; gives back the reserved
-    /// parts that were taken.
-    pub(crate) fn take(
-        &mut self,
-        request: &Resources,
-        named: Option<&Parts>,
-    ) -> Result<Parts, String> {
+    /// parts that were taken. `None`: it does not fit, and nothing is taken.
+    pub(crate) fn take(&mut self, request: &Resources, named: Option<&Parts>) -> Option<Parts> {
         let reserved = if self.reserved.is_empty() && named.is_none() {
             request.fits_in(&self.resources).then(Parts::default)
         } else {
             let there = whole(&self.resources, &self.reserved);
             let portion = match named {
                 None => there.draw(request),
-                Some(named) if !named.sum().fits_in(request) => {
-                    return Err("it names more reserved parts than it asks for".to_owned());
-                }
                 Some(named) => Some(whole(request, named)).filter(|named| there.contains(named)),
             };
             portion.map(|portion| portion.reserved())
         };
-        let fault = || format!("it asks for {request}, the offers have {}", self.resources);
-        let reserved = reserved.ok_or_else(fault)?;
+        let reserved = reserved?;
         self.resources = self.resources.minus(request);
         if !reserved.is_empty() {
             self.reserved = self.reserved.minus(&reserved);
         }
-        Ok(reserved)
+        Some(reserved)
     }
 }
 

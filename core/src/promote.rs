@@ -38,7 +38,8 @@ impl Machine {
         let taken: Vec<_> = offers.iter().filter_map(|id| self.withdraw(*id)).collect();
         let Some(first) = taken.first() else { return Ok(Reply::Done) };
         let mut rest = Lot::of(&taken);
-        let reserved = rest.take(&request, None).map_err(Refusal::Invalid)?;
+        // It fits: that was looked at.
+        let reserved = rest.take(&request, None).unwrap_or_default();
         self.make_promised(first, handle, &request, &reserved);
         effects.push(Effect::Promote(first.made.agent, handle, request.clone(), reserved));
         if !self.says_wants(first.seat) {
@@ -86,8 +87,11 @@ impl Machine {
         if request.amounts.is_zero() {
             return Err(format!("task {name:?} asks for nothing"));
         }
-        let enough = Lot::of(standing).take(request, None);
-        enough.map_err(|fault| format!("task {name:?}: {fault}"))?;
+        let mut offered = Lot::of(standing);
+        if offered.take(request, None).is_none() {
+            let all = offered.resources;
+            return Err(format!("task {name:?}: it asks for {request}, the offers have {all}"));
+        }
         Ok(task.handle)
     }
 

@@ -144,7 +144,10 @@ fn an_executor_that_does_not_fit_beside_its_task_takes_nothing() {
     let mut large = task("a", executor(b"1"));
     large.request = Amounts::of(7_950, 100_000).into();
     let effects = cluster.launch(vec![large]);
-    assert!(errors(&effects)[0].contains("its executor"), "{effects:?}");
+    // What the offers have in all, not what the executor would leave of it.
+    let told = "it asks for 7.95 cpus, 100 MiB of memory, its executor for 0.1 cpus, 32 MiB of memory \
+                besides, the offers have 8 cpus, 8000 MiB of memory";
+    assert_eq!(errors(&effects), [told]);
     assert_eq!(cluster.held(), Amounts::ZERO);
 }
 
@@ -174,7 +177,8 @@ fn of_a_group_all_are_launched_or_none() {
     let alone = || Launch { executor: None, ..task("b", executor(b"1")) };
     for (second, why) in [
         (wrong(), "no"),
-        (large(), "task \"b\": it asks for"),
+        (large(), "task \"b\": it asks for 7.5 cpus, 1 MiB of memory, its group for 8 cpus"),
+        (large(), "the offers have 8 cpus, 8000 MiB"),
         (elsewhere(), "it is for agent"),
         (other(), "another executor"),
         (alone(), "another executor"),

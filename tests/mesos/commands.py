@@ -28,6 +28,6 @@ def ended():
 for name, update in framework.wait("the ends of all", ended).items():
     code = int(name[1:]) % 4
     equal((name, update["state"]), (name, "TASK_FAILED" if code else "TASK_FINISHED"))
-    assert not code or "code %d" % code in update["message"], update
+    assert not code or "status %d" % code in update["message"], update
 equal(len([u for u in framework.updates if u["state"] == "TASK_RUNNING"]), TASKS)
 framework.stop()

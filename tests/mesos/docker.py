@@ -41,7 +41,14 @@ framework.launch(
     checked,
     command("unwell", "exec sleep 1000", container=container, health_check=health("exit 1")),
 )
+# It ends while it is looked at: that look finds nothing.
+line = "cd $MESOS_SANDBOX; until [ -e looks ]; do sleep 0.1; done"
+look = dict(health("cd $MESOS_SANDBOX; touch looks; exec sleep 1000"), consecutive_failures=1)
+framework.launch(
+    framework.offer(), command("looked-at", line, container=container, health_check=look)
+)
 equal(framework.until("checked", "TASK_FINISHED")["healthy"], True)
+assert "healthy" not in framework.until("looked-at", "TASK_FINISHED")
 update = framework.until("unwell", "TASK_KILLED")
 equal((update["healthy"], update["reason"]), (False, "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"))
 

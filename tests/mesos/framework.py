@@ -43,7 +43,13 @@ class Framework(Scheduler):
 
     def reregistered(self, driver, master):
         self.master = master
-        self._note(lambda: self.registrations.append("reregistered"))
+
+        def change():
+            # Those of the session before do not stand any more.
+            self.offers.clear()
+            self.registrations.append("reregistered")
+
+        self._note(change)
 
     def resourceOffers(self, driver, offers):
         self._note(lambda: self.offers.update((o["id"]["value"], o) for o in offers))
@@ -114,6 +120,15 @@ class Framework(Scheduler):
             return next((u for u in updates if u["state"] == state), None)
 
         return self.wait("%s is %s" % (name, state), told)
+
+    def place(self, name):
+        """Where a running task is: its container, the one that is in, its executor, its addresses."""
+        update = self.until(name, "TASK_RUNNING")
+        status = update["container_status"]
+        container, networks = status["container_id"], status["network_infos"]
+        parent = container.get("parent", {}).get("value")
+        addresses = [a["ip_address"] for n in networks for a in n["ip_addresses"]]
+        return container["value"], parent, update["executor_id"]["value"], addresses
 
     def stop(self, failover=False):
         self.driver.stop(failover=failover)

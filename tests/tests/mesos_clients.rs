@@ -112,6 +112,25 @@ fn bad_calls_are_refused_with_the_codes_of_mesos() {
 
 #[test]
 #[ignore = "cargo xtask test mesos"]
+fn what_is_told_beside_states_is_right_and_outlives_the_allocator() {
+    if !can_run() {
+        return;
+    }
+    let settings = Settings::quick();
+    let mut cluster = Cluster::apart(&settings);
+    let go = go(&cluster);
+    let framework = start(&cluster, "facts.py", &[&go]);
+    wait_until("all run", || framework.out().contains("all run"));
+    cluster.kill_allocator();
+    cluster.start_allocator(&settings);
+    cluster.linked();
+    fs::write(go, "").expect("a file");
+    passes(&cluster, "facts.py", &framework.done());
+    cluster.empty();
+}
+
+#[test]
+#[ignore = "cargo xtask test mesos"]
 fn pymesos_is_drained_and_offered_again() {
     check("drain.py");
 }
@@ -291,6 +310,7 @@ fn pymesos_runs_an_executor_in_docker_on_a_bridge() {
     wait_until("all run", || framework.out().contains("all run"));
     fs::write(go, "").expect("a file");
     passes(&cluster, "docker_executor.py", &framework.done());
+    run(&cluster, "docker_bridge.py", &[IMAGE]);
     cluster.empty();
     wait_until("no container is left", || docker.containers().is_empty());
 }

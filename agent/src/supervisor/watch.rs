@@ -231,13 +231,18 @@ impl Watch {
                 self.begin_kill();
             }
         }
-        let (main, outcome, checks) = (self.main, &mut self.outcome, &mut self.checks);
+        let mut ended = Vec::new();
+        reap(&mut |pid, status| ended.push((pid, status)));
+        for (pid, status) in &ended {
+            note_main(self.main, &mut self.outcome, *pid, *status);
+        }
+        // What ends together with the task says nothing of it.
+        let Some(checks) = self.checks.as_mut().filter(|_| self.outcome.is_none()) else { return };
         let mut unwell = false;
-        reap(&mut |pid, status| {
-            note_main(main, outcome, pid, status);
-            unwell |= checks.as_mut().is_some_and(|checks| checks.note(pid, status));
-        });
-        if unwell && self.outcome.is_none() && self.kill.is_none() {
+        for (pid, status) in ended {
+            unwell |= checks.note(pid, status);
+        }
+        if unwell && self.kill.is_none() {
             self.end_unwell();
         }
     }

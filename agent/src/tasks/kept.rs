@@ -6,12 +6,11 @@ use super::{
 };
 use crate::{
     checkpoint::{self, CheckpointError},
-    containers::{Container, ContainerSpec, docker::Network},
+    containers::{Container, docker::Network},
     order::Order,
     supervisor::Checked,
 };
-use headroom_proto::{mesos::v1 as mesos, v1 as wire};
-use prost::Message as _;
+use headroom_proto::v1 as wire;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -76,7 +75,7 @@ impl Kept {
 
     /// Queues what is to be told; says whether it is durable.
     pub(super) fn push(&mut self, told: Told) -> bool {
-        let told = told.with_checks(self.checked.as_ref()).at(&place(self.container.spec()));
+        let told = told.with_checks(self.checked.as_ref());
         self.state = told.state();
         self.newest = Some(told.clone());
         self.telling.push(told, Uuid::new_v4())
@@ -126,24 +125,7 @@ impl Kept {
             container_id: spec.id.clone(),
             ip_addresses,
             executor_id: spec.executor().to_owned(),
+            parent_id: spec.outer().map(|outer| outer.container.clone()).unwrap_or_default(),
         }
     }
-}
-
-/// In which container a task runs, as Mesos' frameworks are told it.
-fn place(spec: &ContainerSpec) -> Vec<u8> {
-    let container = |id: &str, parent| mesos::ContainerId { value: id.to_owned(), parent };
-    let outer = spec.outer();
-    let parent = outer.map(|outer| Box::new(container(&outer.container, None)));
-    let status = mesos::ContainerStatus {
-        container_id: Some(container(&spec.id, parent)),
-        ..mesos::ContainerStatus::default()
-    };
-    let told = mesos::TaskStatus {
-        source: Some(mesos::task_status::Source::Agent.into()),
-        executor_id: outer.map(|outer| mesos::ExecutorId { value: outer.executor.clone() }),
-        container_status: Some(status),
-        ..mesos::TaskStatus::default()
-    };
-    told.encode_to_vec()
 }

@@ -186,15 +186,6 @@ impl Told {
         Self::new(wire::TaskState::Killed, reason, message.collect::<Vec<_>>().join("; "))
     }
 
-    /// The same, with where it runs, unless its executor has spoken.
-    #[must_use]
-    pub fn at(self, place: &[u8]) -> Self {
-        match self.mesos.is_empty() {
-            true => Self { mesos: BASE64.encode(place), ..self },
-            false => self,
-        }
-    }
-
     /// How far the task is.
     #[must_use]
     pub fn state(&self) -> wire::TaskState {

@@ -448,8 +448,7 @@ pub struct TaskStatus {
     /// Milliseconds since 1970 on the sender's clock.
     #[prost(uint64, tag = "9")]
     pub timestamp_ms: u64,
-    /// What a Mesos executor said: mesos.v1.TaskStatus, encoded. With source AGENT: of one without such an
-    /// executor, in which container it runs, and nothing else.
+    /// What a Mesos executor said: mesos.v1.TaskStatus, encoded.
     #[prost(bytes = "vec", tag = "30")]
     pub mesos: ::prost::alloc::vec::Vec<u8>,
     /// What the health check found last; unset without one, and before its first result.
@@ -472,6 +471,9 @@ pub struct ContainerStatus {
     /// As which executor a Mesos framework knows what runs the task; of one with a command, its own id.
     #[prost(string, tag = "3")]
     pub executor_id: ::prost::alloc::string::String,
+    /// The container that this one is in: of a task of a group, its executor's. Empty: none.
+    #[prost(string, tag = "4")]
+    pub parent_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

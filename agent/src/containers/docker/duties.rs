@@ -16,6 +16,7 @@ use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use super::start::is_ending;
 use super::{Daemon, DockerError};
 use crate::containers::{Check, CheckKind, Command, Duties, Found, HealthCheck};
 use crate::supervisor::{EndCause, Members, Tally, look_at, patience};
@@ -83,13 +84,19 @@ async fn look_on(looker: &Looker, check: Option<&Check>, tally: &RefCell<Tally>)
 }
 
 impl Looker {
-    /// What a look finds; `None`: Docker could not be asked, which says nothing of the task.
+    /// What a look finds; `None`: nothing that says anything of the task, as Docker could not be asked, or
+    /// the container ended meanwhile, and with it what looked or was looked at.
     async fn look(&self, check: &Check) -> Option<Found> {
         let patience = patience(check);
-        let CheckKind::Command { .. } = &check.kind else {
-            return Some(self.look_from_within(&check.kind, patience).await);
+        let found = match &check.kind {
+            CheckKind::Command { .. } => self.run(&check.kind, patience).await,
+            kind => Some(self.look_from_within(kind, patience).await),
         };
-        let command = command_of(&check.kind);
+        found.filter(|found| found.is_well() || !is_ending(self.main))
+    }
+
+    async fn run(&self, kind: &CheckKind, patience: Duration) -> Option<Found> {
+        let command = command_of(kind);
         let group = self.members.promoted_to(self.main);
         match self.daemon.exec(&self.name, command, &self.stderr, patience, group).await {
             Ok(code) => Some(Found::Command(code)),

@@ -1,7 +1,6 @@
 //! Bringing a container up: its image, the container, its output, and that it is in the task's group.
 
 use std::fs::{self, File};
-use std::path::Path;
 
 use bollard::models::ContainerCreateBody;
 
@@ -119,15 +118,18 @@ impl Life {
         let pid = state.and_then(|state| state.pid).and_then(|pid| i32::try_from(pid).ok());
         let Some(pid) = pid.filter(|pid| *pid > 0) else { return Ok(None) };
         let is_ours = || self.members.pids().contains(&pid);
-        // It may have ended between the two looks. An ending process gives up its memory, and with it
-        // its command line, before its group (do_exit in kernel/exit.c), and stays to be waited for.
-        let line = || fs::read(Path::new("/proc").join(pid.to_string()).join("cmdline"));
-        let is_there = || line().is_ok_and(|line| !line.is_empty());
-        if is_ours() || !is_there() || is_ours() {
+        // It may have ended between the two looks.
+        if is_ours() || is_ending(pid) || is_ours() {
             return Ok(Some(pid));
         }
         Err(refused("run it", "it put the container outside the control group it was given"))
     }
+}
+
+/// Whether a process ends or has ended: it gives up its memory, and with it its command line, before its
+/// group and all that ends with it (do_exit in kernel/exit.c), and stays to be waited for.
+pub(super) fn is_ending(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |line| line.is_empty())
 }
 
 fn refused(what: &str, words: &str) -> DockerError {

@@ -53,11 +53,11 @@ fn container_out(container: &headroom_proto::v1::ContainerStatus) -> v1::Contain
     };
     let ip_addresses: Vec<_> = container.ip_addresses.iter().map(address).collect();
     let network = NetworkInfo { ip_addresses, ..NetworkInfo::default() };
+    let id = |value: &String, parent| v1::ContainerId { value: value.clone(), parent };
+    let parent = Some(&container.parent_id).filter(|parent| !parent.is_empty());
+    let parent = parent.map(|parent| Box::new(id(parent, None)));
     v1::ContainerStatus {
-        container_id: Some(v1::ContainerId {
-            value: container.container_id.clone(),
-            ..v1::ContainerId::default()
-        }),
+        container_id: Some(id(&container.container_id, parent)),
         network_infos: vec![network],
         ..v1::ContainerStatus::default()
     }
@@ -70,9 +70,9 @@ pub(crate) fn protocol(address: &str) -> Protocol {
 
 /// What an executor said itself, or what Mesos' own parts would say.
 fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
-    // The agent keeps only what it could read.
-    let own = v1::TaskStatus::decode(status.payload.as_slice()).unwrap_or_default();
-    if own.source() == Source::Executor {
+    if !status.payload.is_empty()
+        && let Ok(own) = v1::TaskStatus::decode(status.payload.as_slice())
+    {
         let by_operator = [Reason::AgentDraining, Reason::AgentGone].contains(&status.reason);
         return if by_operator { drained(status, own, traits) } else { own };
     }
@@ -85,8 +85,6 @@ fn said(status: &TaskStatus, traits: &Traits) -> v1::TaskStatus {
         message: is_text_for_people.then(|| status.message.clone()),
         healthy: status.healthy,
         check_status: status.check.map(check::status_out),
-        executor_id: own.executor_id,
-        container_status: own.container_status,
         ..v1::TaskStatus::default()
     }
 }
@@ -176,6 +174,8 @@ fn origin(status: &TaskStatus) -> (Source, Option<WireReason>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use headroom_proto::v1 as wire;
+    use std::sync::Arc;
 
     fn told(state: TaskState, reason: Reason, aware: bool) -> (v1::TaskState, Option<WireReason>) {
         let traits = Traits { partition_aware: aware, ..Traits::default() };
@@ -214,26 +214,52 @@ mod tests {
         assert_eq!(told(true), (v1::TaskState::TaskUnknown, why));
     }
 
+    fn container() -> Option<Arc<[u8]>> {
+        let container = wire::ContainerStatus {
+            container_id: "c".into(),
+            ip_addresses: vec!["192.0.2.7".into()],
+            executor_id: "e".into(),
+            parent_id: "p".into(),
+        };
+        Some(container.encode_to_vec().into())
+    }
+
     #[test]
     fn where_a_task_runs_is_told_beside_how_it_is() {
-        let container = v1::ContainerStatus {
-            container_id: Some(v1::ContainerId { value: "c".into(), parent: None }),
-            ..v1::ContainerStatus::default()
-        };
-        let place = v1::TaskStatus {
-            source: Some(Source::Agent.into()),
-            executor_id: Some(ExecutorId { value: "e".into() }),
-            container_status: Some(container.clone()),
-            ..v1::TaskStatus::default()
-        };
         let status = TaskStatus {
-            payload: place.encode_to_vec(),
+            container: container(),
             ..TaskStatus::of("t", None, TaskState::Killed, Reason::Preempted)
         };
         let told = status_out(&status, &Traits::default());
         assert_eq!((told.state(), told.source()), (v1::TaskState::TaskLost, Source::Agent));
         assert_eq!(told.executor_id.map(|id| id.value).as_deref(), Some("e"));
-        assert_eq!(told.container_status, Some(container));
+        let said = told.container_status.unwrap();
+        let id = said.container_id.unwrap();
+        assert_eq!((id.value.as_str(), id.parent.unwrap().value.as_str()), ("c", "p"));
+        assert_eq!(said.network_infos[0].ip_addresses[0].ip_address(), "192.0.2.7");
+    }
+
+    #[test]
+    fn what_an_executor_said_of_its_container_counts_and_the_agent_adds_the_rest() {
+        let own = v1::TaskStatus {
+            container_status: Some(v1::ContainerStatus {
+                executor_pid: Some(7),
+                network_infos: vec![NetworkInfo::default()],
+                ..v1::ContainerStatus::default()
+            }),
+            ..v1::TaskStatus::default()
+        };
+        let status = TaskStatus {
+            payload: own.encode_to_vec(),
+            container: container(),
+            ..TaskStatus::of("t", None, TaskState::Running, Reason::None)
+        };
+        let told = status_out(&status, &Traits::default()).container_status.unwrap();
+        assert_eq!(
+            (told.executor_pid, told.network_infos),
+            (Some(7), vec![NetworkInfo::default()])
+        );
+        assert_eq!(told.container_id.unwrap().value, "c");
     }
 
     #[test]

@@ -43,6 +43,8 @@ enum Container {
 #[derive(Serialize)]
 struct Id {
     value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<Box<Id>>,
 }
 
 #[derive(Serialize)]
@@ -92,8 +94,10 @@ fn known(container: v1::ContainerStatus) -> Container {
     let address =
         |ip_address: String| Address { protocol: protocol(&ip_address).as_str_name(), ip_address };
     let ip_addresses = container.ip_addresses.into_iter().map(address).collect();
+    let parent = Some(container.parent_id).filter(|parent| !parent.is_empty());
+    let parent = parent.map(|value| Id { value, parent: None });
     Container::Known {
-        container_id: Id { value: container.container_id },
+        container_id: Id { value: container.container_id, parent: parent.map(Box::new) },
         network_infos: [Network { ip_addresses }],
     }
 }
