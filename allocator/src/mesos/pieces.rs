@@ -1,7 +1,8 @@
 //! A large answer, sent in pieces.
 //!
-//! A socket takes megabytes at once, and who copies them holds up all others on the same thread: offers
-//! among them. After each piece the others have their turn.
+//! A socket takes megabytes at once, and who copies them holds up all others on the same thread. After
+//! each piece the others have their turn. Measured with 20 pollers of `/state` (docs/performance.md): 5 %
+//! more answers a second, and nothing of the offers' latency that is more than noise.
 
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
