@@ -5,6 +5,7 @@ use crate::{
     fault::Fault,
     latency::{Latencies, Latency},
     loopback::{configured, finished, report, start},
+    report::Found,
     scheduler::{Scheduler, resources, text},
     testbed::Testbed,
     wire::{Agent, LONG, resources as amounts},
@@ -33,6 +34,16 @@ const TASK_MEM: f64 = 4.0;
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
+    /// What its doors take.
+    #[serde(flatten)]
+    pub doors: Doors,
+    /// Tasks that one call launches on one real agent.
+    pub launch: Found<Launch>,
+}
+
+/// Offers, and who subscribes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Doors {
     /// Streams of agents, each with one offer.
     pub agents: usize,
     /// From a decline (for no time) to the same agent's next offer.
@@ -47,26 +58,15 @@ pub struct Measured {
     pub subscribed: Latency,
     /// Until the last was subscribed.
     pub all_subscribed_ms: f64,
-    /// 1,000 tasks on one agent.
-    pub launch: Launch,
 }
 
-/// Tasks that one call launches on one real agent.
+/// A launch of many tasks.
 #[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub enum Launch {
-    /// Done.
-    Took {
-        /// How many, each a process in cgroups of its own.
-        tasks: usize,
-        /// From the call until the last is told to run.
-        seconds: f64,
-    },
-    /// Not here.
-    Absent {
-        /// Why.
-        absent: String,
-    },
+pub struct Launch {
+    /// How many, each a process in cgroups of its own.
+    pub tasks: usize,
+    /// From the call until the last is told to run.
+    pub seconds: f64,
 }
 
 /// Measures all.
@@ -75,16 +75,15 @@ pub enum Launch {
 /// A daemon did not start, or did not answer as Mesos would.
 pub fn measure(quick: bool) -> Result<Measured, Fault> {
     let part = if quick { 10 } else { 1 };
-    let launch = if geteuid().is_root() {
-        launch_all(TASKS / part)?
-    } else {
-        Launch::Absent { absent: "cgroups need root".to_owned() }
+    let launch = match launch_all(TASKS / part) {
+        Err(fault) if !matches!(fault, Fault::Absent(_)) => return Err(fault),
+        launched => launched.into(),
     };
-    Ok(Measured { launch, ..doors(AGENTS / part, FRAMEWORKS / part, SAMPLES / part)? })
+    Ok(Measured { doors: doors(AGENTS / part, FRAMEWORKS / part, SAMPLES / part)?, launch })
 }
 
 /// All but the tasks.
-fn doors(agents: usize, frameworks: usize, samples: usize) -> Result<Measured, Fault> {
+fn doors(agents: usize, frameworks: usize, samples: usize) -> Result<Doors, Fault> {
     let state = tempfile::tempdir().map_err(Fault::io("cannot make", std::env::temp_dir()))?;
     let server = start(runtime::Builder::new_multi_thread().worker_threads(1).enable_all())?;
     let clients = start(runtime::Builder::new_current_thread().enable_all())?;
@@ -101,7 +100,7 @@ fn doors(agents: usize, frameworks: usize, samples: usize) -> Result<Measured, F
                 freed.record(took[2]);
             }
         }
-        Ok::<_, Fault>(Measured {
+        Ok::<_, Fault>(Doors {
             agents,
             declined: declined.summary(),
             launched: launched.summary(),
@@ -109,7 +108,6 @@ fn doors(agents: usize, frameworks: usize, samples: usize) -> Result<Measured, F
             frameworks,
             subscribed: each.summary(),
             all_subscribed_ms: all.as_secs_f64() * 1e3,
-            launch: Launch::Absent { absent: String::new() },
         })
     });
     drop(clients);
@@ -251,6 +249,9 @@ fn task(name: &str, agent: &Value, resources: &Value) -> Value {
 
 /// One call that launches `count` tasks on a real agent.
 fn launch_all(count: usize) -> Result<Launch, Fault> {
+    if !geteuid().is_root() {
+        return Err(Fault::Absent("cgroups need root".to_owned()));
+    }
     let cpus = (TASK_CPUS * count as f64).ceil().to_string();
     let memory = (TASK_MEM * count as f64).to_string();
     let bed = Testbed::start(&["--cpus", &cpus, "--memory-mib", &memory])?;
@@ -278,7 +279,7 @@ fn launch_all(count: usize) -> Result<Launch, Fault> {
         }
         let took = began.elapsed();
         scheduler.call("TEARDOWN", Value::Null).await?;
-        Ok(Launch::Took { tasks: count, seconds: took.as_secs_f64() })
+        Ok(Launch { tasks: count, seconds: took.as_secs_f64() })
     })
 }
 

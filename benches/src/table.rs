@@ -88,17 +88,20 @@ fn loopback(f: &mut Formatter<'_>, all: &[loopback::Measured]) -> Result {
 }
 
 fn mesos(f: &mut Formatter<'_>, of: &mesos::Measured) -> Result {
+    let mesos::Measured { doors, launch } = of;
     head(f)?;
-    row(f, "decline to offer", of.agents, 1, &of.declined)?;
-    row(f, "accept to launch", of.agents, 1, &of.launched)?;
-    row(f, "freed to offer", of.agents, 1, &of.freed)?;
-    row(f, "subscribe at once", 0, of.frameworks, &of.subscribed)?;
-    writeln!(f, "  all subscribed in {:.1} ms", of.all_subscribed_ms)?;
-    match &of.launch {
-        mesos::Launch::Took { tasks, seconds } => {
+    row(f, "decline to offer", doors.agents, 1, &doors.declined)?;
+    row(f, "accept to launch", doors.agents, 1, &doors.launched)?;
+    row(f, "freed to offer", doors.agents, 1, &doors.freed)?;
+    row(f, "subscribe at once", 0, doors.frameworks, &doors.subscribed)?;
+    writeln!(f, "  all subscribed in {:.1} ms", doors.all_subscribed_ms)?;
+    match launch {
+        Found::Figures(mesos::Launch { tasks, seconds }) => {
             writeln!(f, "  {tasks} tasks run on one agent after {seconds:.2} s")
         }
-        mesos::Launch::Absent { absent } => writeln!(f, "  tasks on one agent: {absent}"),
+        Found::Absent { absent: why } | Found::Failed { failed: why } => {
+            writeln!(f, "  tasks on one agent: {why}")
+        }
     }
 }
 

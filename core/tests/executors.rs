@@ -2,53 +2,29 @@
 //! lent, and their end is told.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use headroom_core::{
     command::{
-        AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, TaskUsage, Usage,
+        AgentHello, AgentReport, Command, FrameworkInfo, HeldTask, Launch, TaskUsage, Usage,
     },
     effect::{Effect, LaunchOrder},
     executor::{Executor, Kind},
     ids::{AgentId, OfferId, TaskHandle},
-    machine::{Machine, Refusal, Reply, Settings},
+    machine::{Machine, Refusal, Settings},
     operate::Deeds,
     resources::Amounts,
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
 use std::{sync::Arc, time::Duration};
+use support::{Cluster, hello, info};
 
-struct Cluster {
-    machine: Machine,
-    agent: AgentId,
-    caller: Caller,
+fn cluster() -> Cluster {
+    Cluster::of(hello(), info("*"))
 }
 
 impl Cluster {
-    fn new() -> Self {
-        let mut machine = Machine::new(Settings::default(), 1);
-        let mut effects = Vec::new();
-        let hello = AgentHello {
-            hostname: "n".into(),
-            total: Amounts::of(8_000, 8_000_000).into(),
-            ..AgentHello::default()
-        };
-        let reply = machine.apply(Time::ZERO, Command::AgentHello(hello), &mut effects).unwrap();
-        let Reply::Agent(agent) = reply else { panic!("{reply:?}") };
-        let info =
-            FrameworkInfo { name: "f".into(), roles: vec!["*".into()], ..Default::default() };
-        let subscribe = Command::Subscribe(None, info, vec![], 7);
-        let reply = machine.apply(Time::ZERO, subscribe, &mut effects).unwrap();
-        let Reply::Framework(framework) = reply else { panic!("{reply:?}") };
-        Self { machine, agent, caller: Caller { framework, session: 7 } }
-    }
-
-    fn apply(&mut self, command: Command) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        self.machine.apply(Time::ZERO, command, &mut effects).unwrap();
-        self.machine.check(Time::ZERO).unwrap();
-        effects
-    }
-
     /// The offer that stands once the framework has asked for all there is.
     fn offer(&mut self) -> OfferId {
         self.apply(Command::Revive(self.caller, vec![]));
@@ -114,7 +90,7 @@ fn errors(effects: &[Effect]) -> Vec<&str> {
 
 #[test]
 fn an_executor_is_started_once_and_counted_once() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch(vec![task("a", executor(b"1")), task("b", executor(b"1"))]);
     let orders_one = orders(&effects);
     let (first, kind) = orders_one[0];
@@ -132,7 +108,7 @@ fn an_executor_is_started_once_and_counted_once() {
 
 #[test]
 fn another_description_of_the_same_id_is_an_error() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch(vec![task("a", executor(b"1")), task("b", executor(b"2"))]);
     assert_eq!(orders(&effects).len(), 2);
     assert!(errors(&effects)[0].contains("another description"), "{effects:?}");
@@ -140,7 +116,7 @@ fn another_description_of_the_same_id_is_an_error() {
 
 #[test]
 fn an_executor_that_does_not_fit_beside_its_task_takes_nothing() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let mut large = task("a", executor(b"1"));
     large.request = Amounts::of(7_950, 100_000).into();
     let effects = cluster.launch(vec![large]);
@@ -153,7 +129,7 @@ fn an_executor_that_does_not_fit_beside_its_task_takes_nothing() {
 
 #[test]
 fn a_group_enters_with_its_executor_in_one_order() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch_group(vec![task("a", executor(b"1")), task("b", executor(b"1"))]);
     let all = orders(&effects);
     let [(first, kind), rest @ ..] = &all[..] else { panic!("{effects:?}") };
@@ -168,7 +144,7 @@ fn a_group_enters_with_its_executor_in_one_order() {
 
 #[test]
 fn of_a_group_all_are_launched_or_none() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let wrong = || Launch { fault: Some("no".into()), ..task("b", executor(b"1")) };
     let large =
         || Launch { request: Amounts::of(7_500, 1_000).into(), ..task("b", executor(b"1")) };
@@ -199,7 +175,7 @@ fn of_a_group_all_are_launched_or_none() {
 
 #[test]
 fn tasks_of_an_executor_that_are_measured_by_themselves_count_so() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch_group(vec![task("a", executor(b"1")), task("b", executor(b"1"))]);
     let (one, _) = orders(&effects)[1];
     let measured = |cpus, memory| Usage { cpus_milli: Some(cpus), memory_milli_mib: Some(memory) };
@@ -222,7 +198,7 @@ fn tasks_of_an_executor_that_are_measured_by_themselves_count_so() {
 
 #[test]
 fn an_executors_end_is_told_with_its_wait_status_and_frees_what_it_held() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch(vec![task("a", executor(b"1"))]);
     let [(executor, _), (inside, _)] = orders(&effects)[..] else { panic!("{effects:?}") };
     assert!(
@@ -245,7 +221,7 @@ fn an_executors_end_is_told_with_its_wait_status_and_frees_what_it_held() {
 
 #[test]
 fn what_is_said_goes_to_and_fro_and_an_executor_can_be_ended() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch(vec![task("a", executor(b"1"))]);
     let (handle, _) = orders(&effects)[0];
     let (agent, caller) = (cluster.agent, cluster.caller);
@@ -262,7 +238,7 @@ fn what_is_said_goes_to_and_fro_and_an_executor_can_be_ended() {
 
 #[test]
 fn a_forecast_of_an_executor_is_for_all_that_runs_in_it() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch(vec![task("a", executor(b"1")), task("b", executor(b"1"))]);
     let (executor, _) = orders(&effects)[0];
     let measured = |cpus, memory| Usage { cpus_milli: Some(cpus), memory_milli_mib: Some(memory) };
@@ -283,7 +259,7 @@ fn a_forecast_of_an_executor_is_for_all_that_runs_in_it() {
 
 #[test]
 fn executors_and_their_tasks_are_relearned_and_end_with_their_framework() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let effects = cluster.launch(vec![task("a", executor(b"1"))]);
     let [(executor, _), (inside, _)] = orders(&effects)[..] else { panic!("{effects:?}") };
     let mut second = Machine::new(Settings::default(), 2);

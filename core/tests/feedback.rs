@@ -1,59 +1,33 @@
 //! What became of operations is told until it is acknowledged.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use headroom_core::{
-    command::{AgentHello, Caller, Command, FrameworkInfo},
+    command::Command,
     effect::Effect,
     feedback::{FEEDBACK_RETRY, MAX_UNACKNOWLEDGED, OperationState, OperationStatus, Wish},
     ids::AgentId,
-    machine::{Machine, Reply, Settings},
     operate::Deeds,
     reservation::{Operation, Reservation, Tag},
     resources::Amounts,
-    time::Time,
 };
 use std::{sync::Arc, time::Duration};
+use support::{Cluster, hello, info};
 
-struct Cluster {
-    machine: Machine,
-    agent: AgentId,
-    caller: Caller,
-    now: Time,
+fn cluster() -> Cluster {
+    Cluster::of(hello(), info("web"))
+}
+
+fn statuses(effects: Vec<Effect>) -> Vec<OperationStatus> {
+    let told = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Operation(_, status) => Some(status),
+        _ => None,
+    });
+    told.collect()
 }
 
 impl Cluster {
-    fn new() -> Self {
-        let mut machine = Machine::new(Settings::default(), 1);
-        let mut effects = Vec::new();
-        let total = Amounts::of(8_000, 8_000_000).into();
-        let hello = AgentHello { hostname: "n".into(), total, ..AgentHello::default() };
-        let reply = machine.apply(Time::ZERO, Command::AgentHello(hello), &mut effects).unwrap();
-        let Reply::Agent(agent) = reply else { panic!("{reply:?}") };
-        let info =
-            FrameworkInfo { name: "f".into(), roles: vec!["web".into()], ..Default::default() };
-        let subscribe = Command::Subscribe(None, info, vec![], 7);
-        let reply = machine.apply(Time::ZERO, subscribe, &mut effects).unwrap();
-        let Reply::Framework(framework) = reply else { panic!("{reply:?}") };
-        let caller = Caller { framework, session: 7 };
-        Self { machine, agent, caller, now: Time::ZERO }
-    }
-
-    fn try_apply(&mut self, command: Command) -> Result<Vec<OperationStatus>, String> {
-        let mut effects = Vec::new();
-        let reply = self.machine.apply(self.now, command, &mut effects);
-        reply.map_err(|refusal| refusal.to_string())?;
-        self.machine.check(self.now).unwrap();
-        let told = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Operation(_, status) => Some(status),
-            _ => None,
-        });
-        Ok(told.collect())
-    }
-
-    fn apply(&mut self, command: Command) -> Vec<OperationStatus> {
-        self.try_apply(command).unwrap()
-    }
-
     /// Reserves a little for each of these ids, on the only offer there is.
     fn reserve(
         &mut self,
@@ -70,49 +44,51 @@ impl Cluster {
         let wishes = ids.iter().map(wish).collect();
         let left_out = left_out.map(str::to_owned);
         let deeds = Deeds { operations, wishes, left_out, ..Deeds::default() };
-        self.try_apply(Command::Operate(self.caller, vec![offer], deeds, Duration::ZERO))
+        let done =
+            self.try_apply(Command::Operate(self.caller, vec![offer], deeds, Duration::ZERO));
+        done.map(statuses).map_err(|refusal| refusal.to_string())
     }
 }
 
 #[test]
 fn the_end_of_an_operation_is_told_until_it_is_acknowledged() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let told = cluster.reserve(&["a"], None).unwrap();
     let [status] = &told[..] else { panic!("{told:?}") };
     assert_eq!((status.id.as_str(), status.state), ("a", OperationState::Finished));
     assert_eq!(status.agent, Some(cluster.agent));
     let uuid = status.uuid.unwrap();
-    assert!(cluster.apply(Command::Wake).is_empty());
+    assert!(statuses(cluster.apply(Command::Wake)).is_empty());
     cluster.now = cluster.now + FEEDBACK_RETRY;
-    assert_eq!(cluster.apply(Command::Wake), told, "again");
+    assert_eq!(statuses(cluster.apply(Command::Wake)), told, "again");
     let reconcile = Command::ReconcileOperations(cluster.caller, vec![]);
-    let answers = cluster.apply(reconcile);
+    let answers = statuses(cluster.apply(reconcile));
     assert_eq!((answers.len(), answers[0].uuid), (1, None), "answers are not acknowledged");
     let again = cluster.reserve(&["a"], None).unwrap_err();
     assert!(again.contains("in use already"), "{again}");
     cluster.apply(Command::AcknowledgeOperation(cluster.caller, "a".into(), [0; 16]));
     cluster.now = cluster.now + FEEDBACK_RETRY;
-    assert_eq!(cluster.apply(Command::Wake).len(), 1, "another uuid says nothing");
+    assert_eq!(statuses(cluster.apply(Command::Wake)).len(), 1, "another uuid says nothing");
     cluster.apply(Command::AcknowledgeOperation(cluster.caller, "a".into(), uuid));
     cluster.now = cluster.now + FEEDBACK_RETRY;
-    assert!(cluster.apply(Command::Wake).is_empty());
+    assert!(statuses(cluster.apply(Command::Wake)).is_empty());
     assert_ne!(cluster.reserve(&["a"], None).unwrap()[0].uuid, Some(uuid));
 }
 
 #[test]
 fn what_could_not_be_done_is_told_once() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let told = cluster.reserve(&["a", "b"], Some("no such disk")).unwrap();
     let of = |status: &OperationStatus| (status.state, status.uuid, status.message.clone());
     let error = (OperationState::Error, None, "no such disk".to_owned());
     assert_eq!(told.iter().map(of).collect::<Vec<_>>(), [error.clone(), error]);
     cluster.now = cluster.now + FEEDBACK_RETRY;
-    assert!(cluster.apply(Command::Wake).is_empty());
+    assert!(statuses(cluster.apply(Command::Wake)).is_empty());
     let nobody = AgentId::from_number(99);
     cluster.apply(Command::MarkGone(cluster.agent));
     let named = [("x", Some(cluster.agent)), ("y", Some(nobody)), ("z", None)];
     let named = named.map(|(id, agent)| (id.to_owned(), agent)).to_vec();
-    let answers = cluster.apply(Command::ReconcileOperations(cluster.caller, named));
+    let answers = statuses(cluster.apply(Command::ReconcileOperations(cluster.caller, named)));
     let states: Vec<_> = answers.iter().map(|status| status.state).collect();
     use OperationState::{GoneByOperator, Unknown};
     assert_eq!(states, [GoneByOperator, Unknown, Unknown]);
@@ -120,7 +96,7 @@ fn what_could_not_be_done_is_told_once() {
 
 #[test]
 fn one_too_many_is_told_once() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let ids: Vec<_> = (0..MAX_UNACKNOWLEDGED).map(|n| n.to_string()).collect();
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     assert!(cluster.reserve(&ids, None).unwrap().iter().all(|status| status.uuid.is_some()));

@@ -1,66 +1,36 @@
 //! What operators decide about agents: deactivated, draining, drained, gone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use headroom_core::{
-    command::{AgentHello, AgentReport, Caller, Command, FrameworkInfo, HeldTask, Launch, Usage},
+    command::{AgentHello, AgentReport, Command, FrameworkInfo, HeldTask, Launch, Usage},
     effect::{Effect, Record},
     executor::{Executor, Kind},
     ids::{AgentId, TaskHandle},
-    machine::{Machine, Refusal, Reply, Settings},
+    machine::{Machine, Refusal, Settings},
     resources::Amounts,
     standing::{DRAIN_RETRY, Drain, Standing},
     tasks::{Reason, TaskState, TaskStatus},
     time::Time,
 };
 use std::{sync::Arc, time::Duration};
+use support::{Cluster, hello, info};
 
-struct Cluster {
-    machine: Machine,
-    agent: AgentId,
-    caller: Caller,
-    now: Time,
+fn again(agent: AgentId, tasks: Vec<HeldTask>) -> Command {
+    Command::AgentHello(AgentHello { agent: Some(agent), tasks, ..hello() })
 }
 
-fn hello(agent: Option<AgentId>, tasks: Vec<HeldTask>) -> Command {
-    let total = Amounts::of(8_000, 8_000_000).into();
-    let hostname = "n".into();
-    Command::AgentHello(AgentHello { agent, hostname, total, tasks, ..AgentHello::default() })
+fn patient() -> FrameworkInfo {
+    let failover_timeout = Duration::from_secs(600);
+    FrameworkInfo { accepts_revocable: true, failover_timeout, ..info("*") }
 }
 
-fn info() -> FrameworkInfo {
-    FrameworkInfo {
-        name: "f".into(),
-        roles: vec!["*".into()],
-        accepts_revocable: true,
-        failover_timeout: Duration::from_secs(600),
-        ..Default::default()
-    }
+fn cluster() -> Cluster {
+    Cluster::of(hello(), patient())
 }
 
 impl Cluster {
-    fn new() -> Self {
-        let mut machine = Machine::new(Settings::default(), 1);
-        let mut effects = Vec::new();
-        let reply = machine.apply(Time::ZERO, hello(None, vec![]), &mut effects).unwrap();
-        let Reply::Agent(agent) = reply else { panic!("{reply:?}") };
-        let subscribe = Command::Subscribe(None, info(), vec![], 7);
-        let reply = machine.apply(Time::ZERO, subscribe, &mut effects).unwrap();
-        let Reply::Framework(framework) = reply else { panic!("{reply:?}") };
-        let caller = Caller { framework, session: 7 };
-        Self { machine, agent, caller, now: Time::ZERO }
-    }
-
-    fn try_apply(&mut self, command: Command) -> Result<Vec<Effect>, Refusal> {
-        let mut effects = Vec::new();
-        self.machine.apply(self.now, command, &mut effects)?;
-        self.machine.check(self.now).unwrap();
-        Ok(effects)
-    }
-
-    fn apply(&mut self, command: Command) -> Vec<Effect> {
-        self.try_apply(command).unwrap()
-    }
-
     fn offers(&self) -> usize {
         self.machine.state().offers.len()
     }
@@ -121,7 +91,7 @@ const DRAIN: Drain = Drain { max_grace: Some(Duration::from_secs(5)), mark_gone:
 
 #[test]
 fn a_deactivated_agent_offers_and_lends_nothing_and_its_tasks_run_on() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     cluster.launch(vec![task("a")]);
     let idle = Usage { cpus_milli: Some(100), memory_milli_mib: Some(1_000) };
     let report = AgentReport { system_forecast: idle, lending: true, ..AgentReport::default() };
@@ -150,7 +120,7 @@ fn a_deactivated_agent_offers_and_lends_nothing_and_its_tasks_run_on() {
 
 #[test]
 fn a_draining_agent_is_drained_when_all_has_ended_and_is_acknowledged() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let handles = cluster.launch(vec![task("a"), task("b")]);
     let order = |handle| (handle, DRAIN.max_grace, Reason::AgentDraining);
     let all: Vec<_> = handles.iter().copied().map(order).collect();
@@ -174,7 +144,7 @@ fn a_draining_agent_is_drained_when_all_has_ended_and_is_acknowledged() {
 
 #[test]
 fn executors_end_when_nothing_runs_in_them() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let request = Amounts::of(100, 32_000).into();
     let executor = Arc::new(Executor { id: "e".into(), request, ..Executor::default() });
     let handles = cluster.launch(vec![Launch { executor: Some(executor), ..task("a") }]);
@@ -190,14 +160,14 @@ fn executors_end_when_nothing_runs_in_them() {
 
 #[test]
 fn what_comes_back_on_a_draining_agent_is_ended_even_after_a_restart() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let handle = cluster.launch(vec![task("a")])[0];
     cluster.drain(DRAIN);
     let mut second = Machine::new(Settings::default(), 2);
     second.restore(
         Time::ZERO,
         [
-            Record::Framework(cluster.caller.framework, info()),
+            Record::Framework(cluster.caller.framework, patient()),
             Record::Agent(cluster.agent, "n".into()),
             Record::Standing(cluster.agent, Standing::Draining(DRAIN)),
         ],
@@ -214,9 +184,9 @@ fn what_comes_back_on_a_draining_agent_is_ended_even_after_a_restart() {
         state: TaskState::Running,
         kind: Kind::Alone,
     };
-    let subscribe = Command::Subscribe(Some(cluster.caller.framework), info(), vec![], 7);
+    let subscribe = Command::Subscribe(Some(cluster.caller.framework), patient(), vec![], 7);
     cluster.apply(subscribe);
-    let effects = cluster.apply(hello(Some(cluster.agent), vec![held]));
+    let effects = cluster.apply(again(cluster.agent, vec![held]));
     assert_eq!(kills(&effects), [(handle, DRAIN.max_grace, Reason::AgentDraining)]);
     cluster.status(handle, TaskState::Killed);
     cluster.acknowledge("a");
@@ -225,13 +195,13 @@ fn what_comes_back_on_a_draining_agent_is_ended_even_after_a_restart() {
 
 #[test]
 fn an_agent_that_was_given_up_comes_back_as_it_stood() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     cluster.apply(Command::Deactivate(cluster.agent));
     cluster.apply(Command::AgentGone(cluster.agent));
     cluster.now = cluster.now + Duration::from_secs(100);
     cluster.apply(Command::Wake);
     assert_eq!(cluster.standing(), None, "given up");
-    let effects = cluster.apply(hello(Some(cluster.agent), vec![]));
+    let effects = cluster.apply(again(cluster.agent, vec![]));
     let Some(Effect::Welcome(id)) =
         effects.iter().find(|effect| matches!(effect, Effect::Welcome(_)))
     else {
@@ -245,7 +215,7 @@ fn an_agent_that_was_given_up_comes_back_as_it_stood() {
 
 #[test]
 fn an_agent_that_is_gone_is_never_let_in_again() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     cluster.launch(vec![task("a")]);
     let effects = cluster.apply(Command::MarkGone(cluster.agent));
     assert_eq!(updates(&effects), [(TaskState::Lost, Reason::AgentGone)]);
@@ -253,7 +223,7 @@ fn an_agent_that_is_gone_is_never_let_in_again() {
     assert!(effects.iter().any(|effect| matches!(effect, Effect::AgentLost(..))));
     assert_eq!((cluster.standing(), cluster.offers()), (None, 0));
     assert!(cluster.apply(Command::MarkGone(cluster.agent)).is_empty(), "once is enough");
-    let refused = cluster.try_apply(hello(Some(cluster.agent), vec![])).unwrap_err();
+    let refused = cluster.try_apply(again(cluster.agent, vec![])).unwrap_err();
     assert_eq!(refused, Refusal::AgentGone(cluster.agent));
     let nobody = AgentId::from_number(999);
     for command in [
@@ -269,7 +239,7 @@ fn an_agent_that_is_gone_is_never_let_in_again() {
 
 #[test]
 fn an_agent_drained_to_be_gone_is_gone_at_the_end() {
-    let mut cluster = Cluster::new();
+    let mut cluster = cluster();
     let handle = cluster.launch(vec![task("a")])[0];
     cluster.drain(Drain { mark_gone: true, ..DRAIN });
     let effects = cluster.status(handle, TaskState::Killed);

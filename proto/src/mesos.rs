@@ -1,6 +1,7 @@
 //! The v1 HTTP API of Mesos 1.11 on the wire: its messages ([`v1`]), as [`json`] and as protobuf
 //! ([`wire`]), one by one or as a stream of records ([`recordio`]).
 
+pub mod files;
 pub mod format;
 pub mod json;
 pub mod recordio;

@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::any,
 };
+use headroom_proto::mesos::files::{MAX_READ_BYTES, NO_PATH, number, plain_name, text};
 use nix::sys::stat::FileStat;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -24,11 +25,8 @@ use std::{
 use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// `/files/read` gives at most so much at once (16 pages, as Mesos).
-pub const MAX_READ_BYTES: u64 = 16 * 4_096;
 /// A download goes out in pieces of this size, two of them in memory.
 const PIECE_BYTES: usize = 64 << 10;
-const NO_PATH: &str = "Expecting 'path=value' in query.";
 
 pub(super) fn router(layout: Layout) -> Router {
     Router::new()
@@ -76,8 +74,8 @@ async fn read(State(layout): State<Layout>, Query(asked): Query<Asked>) -> Respo
         return answer::plain(StatusCode::BAD_REQUEST, NO_PATH);
     };
     let (offset, length) = match (
-        number("offset", asked.offset.as_deref()),
-        number("length", asked.length.as_deref()),
+        number("offset", asked.offset.as_deref().map(str::trim)),
+        number("length", asked.length.as_deref().map(str::trim)),
     ) {
         (Ok(offset), Ok(length)) => (offset, length),
         (Err(wrong), _) | (_, Err(wrong)) => return answer::plain(StatusCode::BAD_REQUEST, &wrong),
@@ -151,20 +149,6 @@ async fn off_thread<T: Send + 'static>(
     }
 }
 
-/// Not given, or -1: `None`.
-fn number(what: &str, text: Option<&str>) -> Result<Option<u64>, String> {
-    let Some(text) = text else { return Ok(None) };
-    let number: i64 = text
-        .trim()
-        .parse()
-        .map_err(|_| format!("Failed to parse {what}: Failed to convert '{text}' to number."))?;
-    match number {
-        -1 => Ok(None),
-        ..-1 => Err(format!("Negative {what} provided: {number}.")),
-        _ => Ok(Some(number.unsigned_abs())),
-    }
-}
-
 fn read_at(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut data = vec![0; usize::try_from(length).unwrap_or(0)];
     let mut filled = 0;
@@ -180,19 +164,6 @@ fn read_at(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(data)
 }
 
-/// As text; a character whose rest comes later is left for the next piece.
-fn text(mut data: Vec<u8>, offset: u64, size: u64) -> String {
-    if offset + (data.len() as u64) < size
-        && let Err(fault) = std::str::from_utf8(&data)
-        && fault.error_len().is_none()
-        && fault.valid_up_to() > 0
-    {
-        data.truncate(fault.valid_up_to());
-    }
-    String::from_utf8(data)
-        .unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
-}
-
 /// By the name's end; only what no browser runs.
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, end)| end) {
@@ -204,36 +175,5 @@ fn media_type(name: &str) -> &'static str {
         Some("png") => "image/png",
         Some("pdf") => "application/pdf",
         _ => "application/octet-stream",
-    }
-}
-
-/// A name that can stand in a header.
-fn plain_name(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_refused_in_mesos_words() {
-        assert_eq!(number("offset", None), Ok(None));
-        assert_eq!(number("offset", Some("-1")), Ok(None));
-        assert_eq!(number("length", Some("7")), Ok(Some(7)));
-        let negative = number("offset", Some("-2")).unwrap_err();
-        assert_eq!(negative, "Negative offset provided: -2.");
-        assert!(number("length", Some("x")).unwrap_err().starts_with("Failed to parse length: "));
-    }
-
-    #[test]
-    fn a_character_is_given_whole_and_what_is_no_text_all_the_same() {
-        let euro = "a€".as_bytes();
-        assert_eq!(text(euro[..3].to_vec(), 0, 4), "a");
-        assert_eq!(text(euro.to_vec(), 0, 4), "a€");
-        assert_eq!(text(vec![0xff, b'a'], 0, 9), "\u{fffd}a");
-        // Nothing but the beginning of one: the reader must get on.
-        assert_eq!(text(vec![0xe2], 0, 9), "\u{fffd}");
     }
 }

@@ -19,7 +19,7 @@ mod status;
 
 pub use connections::{HEADER_PATIENCE, MAX_CONNECTIONS, run};
 pub use door::{DEFAULT_LISTEN, Door, DoorError};
-pub use files::MAX_READ_BYTES;
+pub use headroom_proto::mesos::files::MAX_READ_BYTES;
 pub use sandbox::MAX_ENTRIES;
 pub use sources::{About, MIN_AGE, Sources};
 

@@ -1,5 +1,6 @@
 //! What Mesos' clients read as the master's files: its log, if that goes to a file.
 
+use headroom_proto::mesos::files::MAX_READ_BYTES;
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
@@ -14,8 +15,6 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Under which name the log is found.
 const LOG: &str = "/master/log";
-/// A reader gets at most so much at once (16 pages, as Mesos).
-const MAX_READ_BYTES: usize = 16 * 4_096;
 /// A download goes out in pieces of this size, two of them in memory.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -97,8 +96,8 @@ impl Files {
     ) -> Result<(u64, Vec<u8>), FileError> {
         let opened = self.open(name).await?;
         let rest = opened.size.saturating_sub(offset);
-        let length = length.unwrap_or(rest).min(rest).min(MAX_READ_BYTES as u64);
-        let data = opened.read(offset, usize::try_from(length).unwrap_or(MAX_READ_BYTES)).await;
+        let length = length.unwrap_or(rest).min(rest).min(MAX_READ_BYTES);
+        let data = opened.read(offset, length as usize).await;
         match data {
             Ok(data) => Ok((opened.size, data)),
             Err(source) => Err(FileError::Unreadable { path: self.find(name)?.to_owned(), source }),

@@ -11,6 +11,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use headroom_proto::mesos::files::{self as wire, NO_PATH, number, plain_name};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -25,7 +26,7 @@ pub(super) struct Part {
 impl Part {
     fn path(&self) -> Result<&str, Box<Response>> {
         let path = self.path.as_deref().filter(|path| !path.is_empty());
-        path.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "Expecting 'path=value' in query."))
+        path.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, NO_PATH))
     }
 }
 
@@ -62,7 +63,7 @@ pub(super) async fn read(
         let read = door.0.files.read(path, offset.unwrap_or(0), length).await;
         let (size, data) = read.map_err(|error| refused(&error))?;
         let offset = offset.unwrap_or(size);
-        let data = readable(data, offset, size);
+        let data = wire::text(data, offset, size);
         Ok::<_, Box<Response>>(json!({ "data": data, "offset": offset }))
     };
     told.await.map_or_else(|refusal| *refusal, |told| page(text(&told), &asked))
@@ -93,50 +94,4 @@ pub(super) async fn download(State(door): State<Door>, Query(part): Query<Part>)
 
 pub(super) async fn debug(State(door): State<Door>, Query(asked): Query<Asked>) -> Response {
     page(text(&door.0.files.attached()), &asked)
-}
-
-/// Not given, or -1: `None`.
-fn number(what: &str, text: Option<&str>) -> Result<Option<u64>, String> {
-    let Some(text) = text else { return Ok(None) };
-    let number: i64 = text
-        .parse()
-        .map_err(|_| format!("Failed to parse {what}: Failed to convert '{text}' to number."))?;
-    match number {
-        -1 => Ok(None),
-        ..-1 => Err(format!("Negative {what} provided: {number}.")),
-        _ => Ok(Some(number.unsigned_abs())),
-    }
-}
-
-/// As text; a character whose rest comes later is left for the next piece.
-fn readable(mut data: Vec<u8>, offset: u64, size: u64) -> String {
-    if offset + (data.len() as u64) < size
-        && let Err(fault) = std::str::from_utf8(&data)
-        && fault.error_len().is_none()
-        && fault.valid_up_to() > 0
-    {
-        data.truncate(fault.valid_up_to());
-    }
-    String::from_utf8(data)
-        .unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
-}
-
-/// A name that can stand in a header.
-fn plain_name(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-    name.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_character_is_given_whole_and_what_is_no_text_all_the_same() {
-        let euro = "a€".as_bytes();
-        assert_eq!(readable(euro[..3].to_vec(), 0, 4), "a");
-        assert_eq!(readable(euro.to_vec(), 0, 4), "a€");
-        // Nothing but the beginning of one: the reader must get on.
-        assert_eq!(readable(vec![0xe2], 0, 9), "\u{fffd}");
-    }
 }
